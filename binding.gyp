@@ -1,0 +1,28 @@
+{
+  "variables": {
+    "lmdb_dir": "<!(node -p \"require('node:path').relative('.', require('node:path').dirname(require.resolve('lmdb/package.json')))\")/dependencies/lmdb-data-v1/libraries/liblmdb"
+  },
+  "targets": [
+    {
+      "target_name": "seguro",
+      "sources": [
+        "<!@(node -p \"require('node:fs').readdirSync('native/addon').filter((f) => f.endsWith('.cc')).map((f) => 'native/addon/' + f).join(' ')\")"
+      ],
+      "include_dirs": [
+        "<!(node -p \"require('node-addon-api').include_dir\")",
+        "native",
+        "<(lmdb_dir)"
+      ],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS"],
+      "cflags_cc": ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],
+      "dependencies": ["lmdb_stock"]
+    },
+    {
+      "target_name": "lmdb_stock",
+      "type": "static_library",
+      "sources": ["<(lmdb_dir)/mdb.c", "<(lmdb_dir)/midl.c"],
+      "cflags": ["-w", "-fPIC", "-fvisibility=hidden"]
+    }
+  ]
+}

@@ -1,0 +1,13 @@
+// The addon's entry: what JavaScript sees of the native code. One class or verb a file; state is per environment, so workers work.
+#include "addon.h"
+
+namespace seguro {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitCrc32c(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(seguro, Init)
+
+}  // namespace seguro
