@@ -37,6 +37,8 @@ if (!force && process.env.SEGURO_SKIP_ADDON === "1") {
   process.exit(0);
 }
 if (!build() || !existsSync(target)) {
-  console.error("seguro: the native addon was not built; the lines above say why. It needs cmake, make and a C++20 compiler (Debian: apt install cmake make g++).");
+  console.error(
+    "seguro: the native addon was not built; the lines above say why. It needs cmake, make and a C++20 compiler (Debian: apt install cmake make g++).",
+  );
   process.exit(1);
 }
