@@ -1,0 +1,74 @@
+// The ordered, transactional key-value interface every engine offers; the log's layout (src/store/layout) is written over it and nothing else.
+
+/** A condition that must hold inside the commit's own transaction: `key` has exactly these bytes, or is absent (`null`). */
+export interface Check {
+  readonly key: Buffer;
+  readonly value: Buffer | null;
+}
+
+/** One change. A put's value may come as several pieces, which the engine joins; they must not change until the commit has ended. */
+export type Write =
+  | { readonly kind: "put"; readonly key: Buffer; readonly value: readonly Uint8Array[] }
+  | { readonly kind: "delete"; readonly key: Buffer }
+  /** Deletes every key `k` with `from <= k < to`. */
+  | { readonly kind: "delete-range"; readonly from: Buffer; readonly to: Buffer };
+
+/** Writes that become visible and durable together if all checks hold, and not at all if one does not. */
+export interface Commit {
+  readonly checks: readonly Check[];
+  readonly writes: readonly Write[];
+}
+
+export type CommitOutcome = "committed" | "check-failed";
+
+/**
+ * Rows of a range read, packed so that native code can walk them: for each row u32 key bytes, u32 value bytes (little-endian), key, value,
+ * without padding. `more` says that the range held further rows when the limits were reached.
+ */
+export interface Rows {
+  readonly bytes: Buffer;
+  readonly count: number;
+  readonly more: boolean;
+}
+
+export interface RangeOptions {
+  /** At most so many rows; default no limit. */
+  readonly limitRows?: number;
+  /** Stop before a row that would take the packed rows above this; the first row always comes. Default 1 MiB. */
+  readonly limitBytes?: number;
+  /** From the greatest key down. */
+  readonly reverse?: boolean;
+}
+
+export interface KvLimits {
+  /** Greatest value of one put. */
+  readonly valueBytes: number;
+  /** Bytes (keys and values) that one commit should not exceed. */
+  readonly commitBytes: number;
+  /** How many calls of `commit` may be under way at once. */
+  readonly commitsInFlight: number;
+}
+
+/**
+ * An engine. Keys are 1 to 200 bytes, compared as unsigned bytes. All methods reject with a `StoreError` (errors.ts). Methods may be called
+ * at any time from the thread that opened the engine; `commit` at most `limits.commitsInFlight` times at once.
+ */
+export interface Kv {
+  /** For people: "lmdb:/path", "memory". */
+  readonly name: string;
+  readonly limits: KvLimits;
+  /** The value, or null. A private copy. */
+  get(key: Buffer): Promise<Buffer | null>;
+  /** Rows with `from <= key < to`, in key order (or its reverse), from one consistent snapshot. */
+  range(from: Buffer, to: Buffer, options?: RangeOptions): Promise<Rows>;
+  /**
+   * Applies a group in the order given, each judged on its own: a failed check drops that commit alone, and later members see the writes of
+   * earlier ones. Resolves only after everything committed is durable (flushed). When it rejects, nothing is known: any member may be
+   * durable or not, and the caller resolves that by reading.
+   */
+  commit(group: readonly Commit[]): Promise<CommitOutcome[]>;
+  /** Figures for people (`seguro status`): file size, pages, and what else the engine knows. */
+  stats(): Promise<Record<string, number | string>>;
+  /** Waits for commits under way, then closes. Later calls reject with `store-closed`. */
+  close(): Promise<void>;
+}
