@@ -5,6 +5,7 @@ namespace seguro {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitCrc32c(env, exports);
+  InitLmdbEnvironment(env, exports);
   return exports;
 }
 

@@ -6,5 +6,6 @@
 namespace seguro {
 
 void InitCrc32c(Napi::Env env, Napi::Object exports);
+void InitLmdbEnvironment(Napi::Env env, Napi::Object exports);
 
 }  // namespace seguro

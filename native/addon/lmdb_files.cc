@@ -1,0 +1,93 @@
+// Folders, the first data file, and the probe for room of an LMDB store.
+#include "lmdb_files.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "lmdb_failure.h"
+
+namespace seguro {
+
+static constexpr mode_t kFolderMode = 0700;
+static constexpr mode_t kFileMode = 0600;
+
+static std::string ParentOf(const std::string &path) {
+  size_t end = path.find_last_not_of('/');
+  size_t slash = end == std::string::npos ? std::string::npos : path.find_last_of('/', end);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+void LmdbFlushFolder(const std::string &dir) {
+  int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw LmdbFailure::From(errno, "open the folder " + dir);
+  int rc = fsync(fd) == 0 ? 0 : errno;
+  close(fd);
+  if (rc != 0) throw LmdbFailure::From(rc, "flush the folder " + dir);
+}
+
+void LmdbCreateFolder(const std::string &dir) {
+  if (mkdir(dir.c_str(), kFolderMode) == 0) {
+    LmdbFlushFolder(ParentOf(dir));
+    return;
+  }
+  if (errno == EEXIST) return;
+  if (errno != ENOENT || ParentOf(dir) == dir) throw LmdbFailure::From(errno, "create the folder " + dir);
+  LmdbCreateFolder(ParentOf(dir));
+  if (mkdir(dir.c_str(), kFolderMode) != 0 && errno != EEXIST) throw LmdbFailure::From(errno, "create the folder " + dir);
+  LmdbFlushFolder(ParentOf(dir));
+}
+
+void LmdbCreateDataFile(const std::string &dir) {
+  struct stat found {};
+  std::string file = dir + "/data.mdb";
+  if (stat(file.c_str(), &found) == 0) return;
+  if (errno != ENOENT) throw LmdbFailure::From(errno, "look at " + file);
+
+  std::string aside = dir + "/creating";
+  if (mkdir(aside.c_str(), kFolderMode) != 0 && errno != EEXIST) throw LmdbFailure::From(errno, "create the folder " + aside);
+  // What a crash may have left of an earlier attempt.
+  unlink((aside + "/data.mdb").c_str());
+  unlink((aside + "/lock.mdb").c_str());
+
+  MDB_env *env = nullptr;
+  int rc = mdb_env_create(&env);
+  if (rc == 0) rc = mdb_env_open(env, aside.c_str(), MDB_NOTLS, kFileMode);
+  if (rc == 0) rc = mdb_env_sync(env, 1);
+  if (env != nullptr) mdb_env_close(env);
+  if (rc != 0) throw LmdbFailure::From(rc, "create " + aside + "/data.mdb");
+
+  if (rename((aside + "/data.mdb").c_str(), file.c_str()) != 0) throw LmdbFailure::From(errno, "create " + file);
+  unlink((aside + "/lock.mdb").c_str());
+  rmdir(aside.c_str());
+  LmdbFlushFolder(dir);
+}
+
+bool LmdbNoRoom(const std::string &dir, size_t bytes) {
+  static constexpr size_t kPieceBytes = 1 << 20;
+  std::string file = dir + "/room.probe";
+  int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kFileMode);
+  if (fd < 0) return errno == ENOSPC || errno == EDQUOT;
+  std::vector<char> piece(kPieceBytes);
+  bool full = false;
+  size_t done = 0;
+  while (!full && done < bytes) {
+    ssize_t wrote = write(fd, piece.data(), std::min(kPieceBytes, bytes - done));
+    if (wrote > 0) done += static_cast<size_t>(wrote);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0 && errno != ENOSPC && errno != EDQUOT && errno != EFBIG) break;
+    full = wrote <= 0;
+  }
+  if (!full && done >= bytes && fdatasync(fd) != 0) full = errno == ENOSPC || errno == EDQUOT;
+  close(fd);
+  unlink(file.c_str());
+  return full;
+}
+
+}  // namespace seguro

@@ -1,0 +1,25 @@
+// The files of an LMDB store: folders created and flushed, a new data file that appears whole or not at all, and damage seen before LMDB maps it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace seguro {
+
+/// Creates `dir` and its missing parents, 0700, each flushed into its parent. Throws LmdbFailure.
+void LmdbCreateFolder(const std::string &dir);
+
+/// Makes an empty data file in `dir` if there is none: written and flushed aside, then renamed, so that a crash leaves none or a whole one.
+/// Throws LmdbFailure.
+void LmdbCreateDataFile(const std::string &dir);
+
+/// Flushes the folder's entries. Throws LmdbFailure.
+void LmdbFlushFolder(const std::string &dir);
+
+/// Throws "store-damaged" if the file ends before a page that its newest meta reaches: LMDB would map it and die of SIGBUS.
+void LmdbCheckExtent(const std::string &dir);
+
+/// Whether `bytes` more bytes cannot be written in `dir`. LMDB reports a short write as EIO, so after one this tells a full disk from a broken one.
+bool LmdbNoRoom(const std::string &dir, size_t bytes);
+
+}  // namespace seguro

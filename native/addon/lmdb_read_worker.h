@@ -1,0 +1,39 @@
+// A read on one of Node's worker threads: one value or a range, as a promise.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lmdb_store.h"
+
+namespace seguro {
+
+class LmdbReadWorker : public Napi::AsyncWorker {
+ public:
+  /// Both queue themselves and delete themselves when they are done.
+  static Napi::Promise Get(Napi::Env env, std::shared_ptr<LmdbStore> store, std::vector<uint8_t> key);
+  static Napi::Promise Range(Napi::Env env, std::shared_ptr<LmdbStore> store, LmdbRangeRequest request);
+
+ protected:
+  void Execute() override;
+  void OnOK() override;
+  void OnError(const Napi::Error &error) override;
+
+ private:
+  LmdbReadWorker(Napi::Env env, std::shared_ptr<LmdbStore> store, LmdbRangeRequest request, bool range);
+  ~LmdbReadWorker() override;
+  Napi::Value TakeBytes();
+
+  Napi::Promise::Deferred deferred_;
+  std::shared_ptr<LmdbStore> store_;
+  LmdbRangeRequest request_;
+  bool range_;
+  bool found_ = false;
+  LmdbRows rows_;
+  std::string code_;
+};
+
+}  // namespace seguro

@@ -1,0 +1,138 @@
+// A map ordered by its keys' bytes: chunks of sorted entries, so that many interleaved runs of ascending keys stay cheap.
+
+export interface Entry {
+  readonly key: Buffer;
+  value: Buffer;
+}
+
+/** Where an entry is, or would be: chunk and index within it. */
+interface Position {
+  readonly chunk: number;
+  readonly index: number;
+  readonly found: boolean;
+}
+
+const chunkEntries = 512;
+
+/** The first index in `[0, length)` for which `before` is false. */
+function partition(length: number, before: (index: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (before(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Chunks and entries are asked for within their bounds; noUncheckedIndexedAccess cannot see that. */
+function firstKey(chunks: readonly Entry[][], chunk: number): Buffer {
+  return ((chunks[chunk] as Entry[])[0] as Entry).key;
+}
+
+/** Entries in the order of their keys. */
+export class SortedMap {
+  /** Never empty chunks, ascending. */
+  readonly #chunks: Entry[][] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    const at = this.#find(key);
+    return at.found ? this.#chunks[at.chunk]?.[at.index]?.value : undefined;
+  }
+
+  set(key: Buffer, value: Buffer): void {
+    const at = this.#find(key);
+    const chunk = this.#chunks[at.chunk];
+    if (chunk === undefined) {
+      this.#chunks.push([{ key, value }]);
+      this.#size++;
+      return;
+    }
+    const entry = chunk[at.index];
+    if (at.found && entry !== undefined) {
+      entry.value = value;
+      return;
+    }
+    chunk.splice(at.index, 0, { key, value });
+    this.#size++;
+    if (chunk.length > chunkEntries) {
+      // Where keys ascend the left part stays as full as it is; elsewhere both get half.
+      const cut = at.index === chunk.length - 1 ? chunk.length - 1 : chunk.length >>> 1;
+      this.#chunks.splice(at.chunk + 1, 0, chunk.splice(cut));
+    }
+  }
+
+  delete(key: Buffer): void {
+    const at = this.#find(key);
+    if (at.found) this.#remove(at.chunk, at.index, 1);
+  }
+
+  /** Deletes every key `k` with `from <= k < to`. */
+  deleteRange(from: Buffer, to: Buffer): void {
+    let { chunk, index } = this.#find(from);
+    for (;;) {
+      const entries = this.#chunks[chunk];
+      if (entries === undefined) return;
+      const end = partition(entries.length, (i) => Buffer.compare((entries[i] as Entry).key, to) < 0);
+      const whole = end === entries.length;
+      const emptied = index === 0 && whole;
+      if (end > index) this.#remove(chunk, index, end - index);
+      if (!whole) return;
+      if (!emptied) chunk++;
+      index = 0;
+    }
+  }
+
+  /** Entries with `from <= key < to`, ascending. The map must not change meanwhile. */
+  *ascending(from: Buffer, to: Buffer): Generator<Entry> {
+    let { chunk, index } = this.#find(from);
+    for (let entries = this.#chunks[chunk]; entries !== undefined; entries = this.#chunks[++chunk], index = 0) {
+      for (let entry = entries[index]; entry !== undefined; entry = entries[++index]) {
+        if (Buffer.compare(entry.key, to) >= 0) return;
+        yield entry;
+      }
+    }
+  }
+
+  /** Entries with `from <= key < to`, descending. The map must not change meanwhile. */
+  *descending(from: Buffer, to: Buffer): Generator<Entry> {
+    let { chunk, index } = this.#find(to);
+    index--;
+    for (;;) {
+      const entry = this.#chunks[chunk]?.[index];
+      if (entry !== undefined) {
+        if (Buffer.compare(entry.key, from) < 0) return;
+        yield entry;
+        index--;
+      } else if (chunk > 0) {
+        chunk--;
+        index = (this.#chunks[chunk]?.length ?? 0) - 1;
+      } else {
+        return;
+      }
+    }
+  }
+
+  #find(key: Buffer): Position {
+    // The last chunk that begins at or before the key: new keys beyond a chunk's end go into it, not before the next.
+    const after = partition(this.#chunks.length, (i) => Buffer.compare(firstKey(this.#chunks, i), key) <= 0);
+    const chunk = Math.max(0, after - 1);
+    const entries = this.#chunks[chunk] ?? [];
+    const index = partition(entries.length, (i) => Buffer.compare((entries[i] as Entry).key, key) < 0);
+    const entry = entries[index];
+    return { chunk, index, found: entry?.key.equals(key) ?? false };
+  }
+
+  #remove(chunk: number, index: number, count: number): void {
+    const entries = this.#chunks[chunk] as Entry[];
+    entries.splice(index, count);
+    this.#size -= count;
+    if (entries.length === 0) this.#chunks.splice(chunk, 1);
+  }
+}
