@@ -1,0 +1,21 @@
+// `seguro fence SHIP`: ends the claim of whoever writes the ship, so that another may.
+import type { Command } from "commander";
+import { readFence } from "./answers.ts";
+import { Exit } from "./failure.ts";
+import { type KindOptions, kindOf, shipName } from "./ships.ts";
+import { withAdmin } from "./target.ts";
+import { addVerb, run, type TargetOptions, withKind, withSocket } from "./verb.ts";
+
+export function addFence(program: Command): void {
+  withKind(withSocket(addVerb(program, "fence <ship>", "end the claim of the session that writes a ship"))).action(
+    (ship: string, options: TargetOptions & KindOptions) =>
+      run(options, (output) => {
+        const name = shipName(ship);
+        return withAdmin(options, async (admin) => {
+          const answer = await admin.admin({ verb: "fence", ship: name, kind: kindOf(options) });
+          output.result(answer, () => `${readFence(answer).ship}: its writer's claim is ended\n`);
+          return Exit.OK;
+        });
+      }),
+  );
+}

@@ -1,0 +1,45 @@
+// `seguro list`: every ship and its logs.
+import type { Command } from "commander";
+import { type ListAnswer, readList } from "./answers.ts";
+import { Exit } from "./failure.ts";
+import { count, table } from "./format.ts";
+import { shownShip } from "./ships.ts";
+import { withAdmin } from "./target.ts";
+import { addVerb, run, type TargetOptions, withStore } from "./verb.ts";
+
+function listText(answer: ListAnswer): string {
+  const rows = answer.ships.flatMap(({ ship, kind, logs }) =>
+    logs.map(({ log, base, height, events, retired }) => [
+      shownShip(ship, kind),
+      String(log),
+      events === 0n ? "-" : count(base),
+      events === 0n ? "-" : count(height),
+      count(events),
+      retired ? "retired" : "current",
+    ]),
+  );
+  if (rows.length === 0) {
+    return "no ships yet: `seguro import PIER` takes one in\n";
+  }
+  const columns = [
+    { title: "SHIP" },
+    { title: "LOG", right: true },
+    { title: "FIRST", right: true },
+    { title: "HEIGHT", right: true },
+    { title: "EVENTS", right: true },
+    { title: "STATE" },
+  ];
+  return table(columns, rows);
+}
+
+export function addList(program: Command): void {
+  withStore(addVerb(program, "list", "list every ship and its logs")).action((options: TargetOptions) =>
+    run(options, (output) =>
+      withAdmin(options, async (admin) => {
+        const answer = await admin.admin({ verb: "list" });
+        output.result(answer, () => listText(readList(answer)));
+        return Exit.OK;
+      }),
+    ),
+  );
+}
