@@ -4,8 +4,13 @@
 namespace seguro {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitAssembler(env, exports);
   InitCrc32c(env, exports);
+  InitDigestChain(env, exports);
   InitLmdbEnvironment(env, exports);
+  InitPeerCredentials(env, exports);
+  InitRecords(env, exports);
+  InitUnpack(env, exports);
   return exports;
 }
 

@@ -5,7 +5,12 @@
 
 namespace seguro {
 
+void InitAssembler(Napi::Env env, Napi::Object exports);
 void InitCrc32c(Napi::Env env, Napi::Object exports);
+void InitDigestChain(Napi::Env env, Napi::Object exports);
 void InitLmdbEnvironment(Napi::Env env, Napi::Object exports);
+void InitPeerCredentials(Napi::Env env, Napi::Object exports);
+void InitRecords(Napi::Env env, Napi::Object exports);
+void InitUnpack(Napi::Env env, Napi::Object exports);
 
 }  // namespace seguro
