@@ -1,0 +1,26 @@
+// From the store's errors to what a session is told.
+import { StoreError, type StoreErrorCode } from "../store/errors.ts";
+import { type ErrorName, SeguroError } from "../wire/errors.ts";
+
+const NAMES: Readonly<Record<StoreErrorCode, ErrorName>> = {
+  "store-full": "store-full",
+  "store-failed": "store-failed",
+  "store-damaged": "store-damaged",
+  "store-readonly": "store-readonly",
+  "store-locked": "store-failed",
+  "store-newer": "store-damaged",
+  "store-closed": "stopping",
+  "store-missing": "store-failed",
+};
+
+/** A SeguroError as it is, a StoreError translated, anything else as `internal`. */
+export function asSeguroError(error: unknown): SeguroError {
+  if (error instanceof SeguroError) {
+    return error;
+  }
+  if (error instanceof StoreError) {
+    return new SeguroError(NAMES[error.code], error.message, error.hint, { cause: error });
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return new SeguroError("internal", text, "please report this with the sidecar's log", { cause: error });
+}

@@ -1,0 +1,101 @@
+// One log as this process knows it: where it begins and ends, its newest digest, and who wants to hear of changes.
+import { StoreError } from "../store/errors.ts";
+import type { Kv } from "../store/kv.ts";
+import type { LogName } from "../store/layout.ts";
+import type { Pair } from "./block.ts";
+import { digestBefore } from "./digest.ts";
+import { findTail } from "./tail.ts";
+
+/** Heights only rise, and only for events that are durable. */
+export class Log {
+  readonly name: LogName;
+  #base: bigint;
+  #height: bigint;
+  #pair: Pair;
+  /** Digests of events that are not durable yet, ascending: they count once the height reaches them. */
+  #early: Pair[] = [];
+  readonly #listeners = new Set<() => void>();
+
+  constructor(name: LogName, tail: { readonly base: bigint; readonly height: bigint; readonly pair: Pair }) {
+    this.name = name;
+    this.#base = tail.base;
+    this.#height = tail.height;
+    this.#pair = tail.pair;
+  }
+
+  /** Reads a log's ends from the store, changing nothing. */
+  static async load(kv: Kv, name: LogName): Promise<Log> {
+    return new Log(name, await findTail(kv, name));
+  }
+
+  /** First event, 0n while the log is empty. */
+  get base(): bigint {
+    return this.#base;
+  }
+
+  /** The last acknowledged event, 0n while the log is empty. */
+  get height(): bigint {
+    return this.#height;
+  }
+
+  /** The newest known digest; it may trail the height. */
+  get pair(): Pair {
+    return this.#pair;
+  }
+
+  /** Events from `firstId` to `lastId` are durable now. */
+  rise(firstId: bigint, lastId: bigint): void {
+    if (this.#height !== 0n && firstId !== this.#height + 1n) {
+      throw new Error(`invariant: events ${firstId}.. became durable above height ${this.#height}`);
+    }
+    if (this.#base === 0n) {
+      this.#base = firstId;
+    }
+    this.#height = lastId;
+    this.#settlePairs();
+    for (const listener of this.#listeners) {
+      listener();
+    }
+  }
+
+  /** A new claim has read the log's ends from the store; a writer that ended without knowing how its last commits ended may have left more. */
+  recovered(tail: { readonly base: bigint; readonly height: bigint; readonly pair: Pair }): void {
+    if (tail.height < this.#height) {
+      throw new StoreError(
+        "store-damaged",
+        `the store ends at event ${tail.height}, but ${this.#height} was acknowledged`,
+        "stop the sidecar: the store lost what it had flushed",
+      );
+    }
+    this.#base = tail.base;
+    this.#height = tail.height;
+    this.#early = [];
+    this.#pair = tail.pair.id > this.#pair.id ? tail.pair : this.#pair;
+    for (const listener of this.#listeners) {
+      listener();
+    }
+  }
+
+  /** The chain has come as far as `pair`, perhaps ahead of the height: digests are computed while their events are being flushed. */
+  digested(pair: Pair): void {
+    this.#early.push(pair);
+    this.#settlePairs();
+  }
+
+  #settlePairs(): void {
+    while (this.#early[0] !== undefined && this.#early[0].id <= this.#height) {
+      this.#pair = this.#early.shift() ?? this.#pair;
+    }
+  }
+
+  /** Where the digest chain starts from: the newest pair, or the one before the first event once that is known. */
+  chainStart(firstId: bigint): Pair {
+    return this.#base === 0n ? digestBefore(this.name.ship, firstId) : this.#pair;
+  }
+
+  /** Calls `listener` after each rise of the height; returns what ends that. */
+  onRise(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

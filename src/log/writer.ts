@@ -1,0 +1,296 @@
+// One session's appends: judges how runs follow each other, repeats, batches and huge events, and hands what is new to the sealer.
+import type { LargePiece, Run } from "../native/assembler.ts";
+import type { Kv } from "../store/kv.ts";
+import { SeguroError } from "../wire/errors.ts";
+import type { Claim } from "./claim.ts";
+import type { Committer } from "./committer.ts";
+import { asSeguroError } from "./errors.ts";
+import { BATCH_BYTES_MAX, IN_FLIGHT_BYTES, PIECE_BYTES } from "./limits.ts";
+import { RepeatCheck } from "./repeat.ts";
+import { splitRunAt } from "./runs.ts";
+import { Sealer } from "./sealer.ts";
+import { Staging } from "./staging.ts";
+
+/** An atomic batch as its client announced it. */
+export interface BatchPlan {
+  readonly firstId: bigint;
+  readonly count: bigint;
+  /** Of its record stream. */
+  readonly lengthBytes: bigint;
+}
+
+export type WriterInput =
+  | { readonly kind: "run"; readonly run: Run }
+  | { readonly kind: "large"; readonly piece: LargePiece }
+  /** What follows up to "batch-end" becomes visible as a whole; the session checks its count and bytes against the plan. */
+  | { readonly kind: "batch-begin"; readonly plan: BatchPlan }
+  | { readonly kind: "batch-end" };
+
+export interface WriterEvents {
+  /** Everything through the log's height is durable; said again after a repeat. */
+  acknowledged(): void;
+  /** Nothing more will be acknowledged. Said once. */
+  failed(error: SeguroError): void;
+  /** There is room again after `hasRoom` was false. */
+  room(): void;
+}
+
+/** What is being done with the inputs between "batch-begin" and "batch-end", or with the pieces of one huge event. */
+type Mode =
+  | { readonly kind: "gather"; readonly firstId: bigint; readonly lastId: bigint; readonly parts: Buffer[] }
+  | { readonly kind: "stage"; readonly firstId: bigint; readonly lastId: bigint; readonly staging: Staging }
+  | { readonly kind: "repeat"; readonly lastId: bigint; readonly check: RepeatCheck };
+
+function lengthOf(input: WriterInput): number {
+  if (input.kind === "run") {
+    return input.run.bytes.length;
+  }
+  return input.kind === "large" ? input.piece.bytes.length : 0;
+}
+
+/** The writer of one claim, used by the session's thread alone. After `failed` it takes nothing more. */
+export class Writer {
+  readonly claim: Claim;
+  readonly #kv: Kv;
+  readonly #committer: Committer;
+  readonly #events: WriterEvents;
+  readonly #sealer: Sealer;
+  #inputs: WriterInput[] = [];
+  /** The last event taken in, durable or on its way; 0n in an empty log. */
+  #accepted: bigint;
+  #batch: Mode | null = null;
+  #large: Mode | null = null;
+  #heldBytes = 0;
+  #starved = false;
+  #failed = false;
+  #closed = false;
+  #pump: Promise<void> | null = null;
+
+  constructor(kv: Kv, committer: Committer, claim: Claim, events: WriterEvents) {
+    this.claim = claim;
+    this.#kv = kv;
+    this.#committer = committer;
+    this.#events = events;
+    this.#accepted = claim.log.height;
+    this.#sealer = new Sealer(kv, committer, claim, {
+      acknowledged: () => events.acknowledged(),
+      failed: (error) => this.#fail(error),
+      released: (lengthBytes) => this.#release(lengthBytes),
+    });
+  }
+
+  /** False while so much is held that the session should stop reading; `room` is said when that has passed. */
+  get hasRoom(): boolean {
+    this.#starved ||= this.#heldBytes >= IN_FLIGHT_BYTES;
+    return !this.#starved;
+  }
+
+  /** Takes the next input. Ids inside a run are contiguous and its records are checked. */
+  push(input: WriterInput): void {
+    if (this.#failed || this.#closed) {
+      return;
+    }
+    this.#heldBytes += lengthOf(input);
+    if (this.#pump === null && this.#acceptDirectly(input)) {
+      return;
+    }
+    this.#inputs.push(input);
+    this.#pump ??= this.#run();
+  }
+
+  /**
+   * Commits what is not the log's events (metadata, epochs, files) under the same claim. Resolves when it is durable; throws `fenced` or the
+   * store's error, and the writer has then failed.
+   */
+  async commitAside(writes: Parameters<Committer["submit"]>[0]["writes"], lengthBytes: number): Promise<void> {
+    try {
+      const all = [...this.#sealer.takeCreation(), ...writes];
+      const outcome = await this.#committer.submit({ checks: [this.claim.check], writes: all }, lengthBytes);
+      if (outcome === "check-failed") {
+        throw new SeguroError("fenced", `another writer has taken over ${this.claim.log.name.ship.name}`, "stop this runtime");
+      }
+    } catch (error) {
+      this.#fail(asSeguroError(error));
+      throw error;
+    }
+  }
+
+  /** Drops what is not whole, and resolves once every commit under way has ended, one way or the other. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#inputs = [];
+    await this.#pump;
+    await this.#sealer.quiet();
+  }
+
+  /** The plain case without a promise: a run that follows, outside of any batch. */
+  #acceptDirectly(input: WriterInput): boolean {
+    if (input.kind !== "run" || this.#batch !== null || this.#large !== null) {
+      return false;
+    }
+    const { run } = input;
+    if (this.#accepted !== 0n && run.firstId !== this.#accepted + 1n) {
+      return false;
+    }
+    this.#accepted = run.lastId;
+    this.#sealer.add({ parts: [run.bytes], firstId: run.firstId, lastId: run.lastId, lengthBytes: run.bytes.length });
+    return true;
+  }
+
+  async #run(): Promise<void> {
+    // Never inside `push`: a failure must not reach the session while it is still handing over.
+    await Promise.resolve();
+    try {
+      for (let input = this.#inputs.shift(); input !== undefined && !this.#failed; input = this.#inputs.shift()) {
+        if (!this.#acceptDirectly(input) && (await this.#take(input))) {
+          this.#release(lengthOf(input));
+        }
+      }
+    } catch (error) {
+      this.#fail(asSeguroError(error));
+    }
+    this.#pump = null;
+  }
+
+  /** Works off one input; true when its bytes are held no longer. */
+  async #take(input: WriterInput): Promise<boolean> {
+    switch (input.kind) {
+      case "batch-begin":
+        this.#batch = await this.#beginUnit(input.plan.firstId, input.plan.count, input.plan.lengthBytes);
+        return true;
+      case "batch-end":
+        await this.#endBatch();
+        return true;
+      case "run":
+        return this.#batch === null ? this.#takeRepeat(input.run) : this.#takeInBatch(this.#batch, input.run.bytes, input.run.firstId);
+      case "large":
+        return this.#batch === null ? this.#takeLarge(input.piece) : this.#takeInBatch(this.#batch, input.piece.bytes, input.piece.id);
+    }
+  }
+
+  /** Decides what becomes of a unit: gathered into one block, staged in pieces, or compared with what is stored. */
+  async #beginUnit(firstId: bigint, count: bigint, lengthBytes: bigint): Promise<Mode> {
+    const lastId = firstId + count - 1n;
+    if (lengthBytes > BATCH_BYTES_MAX) {
+      throw new SeguroError("batch-too-large", `a batch of ${lengthBytes} bytes`, `the limit is ${BATCH_BYTES_MAX}`, { id: firstId });
+    }
+    if (this.#accepted !== 0n && firstId > this.#accepted + 1n) {
+      throw new SeguroError("append-gap", `event ${firstId} does not follow ${this.#accepted}`, "send the events between", { id: firstId });
+    }
+    if (this.#accepted !== 0n && firstId <= this.#accepted) {
+      if (lastId > this.#accepted) {
+        const text = `the batch ${firstId} to ${lastId} is stored in part: the log ends at ${this.#accepted}`;
+        throw new SeguroError("batch-straddles", text, "send the stored events and the new ones apart", { id: firstId });
+      }
+      await this.#settle();
+      return { kind: "repeat", lastId, check: new RepeatCheck(this.#kv, this.claim.log, firstId, lastId) };
+    }
+    if (lengthBytes <= PIECE_BYTES) {
+      return { kind: "gather", firstId, lastId, parts: [] };
+    }
+    await this.#settle();
+    return { kind: "stage", firstId, lastId, staging: new Staging(this.#committer, this.claim, firstId) };
+  }
+
+  async #takeInBatch(mode: Mode, bytes: Buffer, id: bigint): Promise<boolean> {
+    if (mode.kind === "gather") {
+      mode.parts.push(bytes);
+      return false;
+    }
+    if (mode.kind === "stage") {
+      await mode.staging.add(bytes);
+    } else {
+      await mode.check.compare(bytes, id);
+    }
+    return true;
+  }
+
+  async #endBatch(): Promise<void> {
+    const mode = this.#batch;
+    this.#batch = null;
+    if (mode?.kind === "gather") {
+      const lengthBytes = mode.parts.reduce((sum, part) => sum + part.length, 0);
+      this.#accepted = mode.lastId;
+      this.#sealer.add({ parts: mode.parts, firstId: mode.firstId, lastId: mode.lastId, lengthBytes });
+    } else if (mode?.kind === "stage") {
+      await this.#publish(mode.staging, mode.firstId, mode.lastId);
+    } else {
+      this.#events.acknowledged();
+    }
+  }
+
+  async #publish(staging: Staging, firstId: bigint, lastId: bigint): Promise<void> {
+    const { log } = this.claim;
+    await staging.publish(lastId, this.#sealer.takeCreation());
+    this.#accepted = lastId;
+    log.rise(firstId, lastId);
+    // The chain reads the unit back before the next one is taken in, so that it never trails by more than one.
+    await this.#sealer.digester.catchUp(lastId);
+    this.#events.acknowledged();
+  }
+
+  /** A run that begins at or below what was taken in: compared as far as it repeats, appended from there on. */
+  async #takeRepeat(run: Run): Promise<boolean> {
+    await this.#settle();
+    const { before, from } = splitRunAt(run, this.#accepted + 1n);
+    if (before !== null) {
+      await new RepeatCheck(this.#kv, this.claim.log, before.firstId, before.lastId).compare(before.bytes, before.firstId);
+      this.#events.acknowledged();
+    }
+    if (from === null) {
+      return true;
+    }
+    if (from.firstId !== this.#accepted + 1n) {
+      throw new Error(`invariant: event ${from.firstId} does not follow ${this.#accepted}`);
+    }
+    this.#release(before?.bytes.length ?? 0);
+    this.#accepted = from.lastId;
+    this.#sealer.add({ parts: [from.bytes], firstId: from.firstId, lastId: from.lastId, lengthBytes: from.bytes.length });
+    return false;
+  }
+
+  async #takeLarge(piece: LargePiece): Promise<boolean> {
+    this.#large ??= await this.#beginUnit(piece.id, 1n, BigInt(piece.recordBytes));
+    const mode = this.#large;
+    if (mode.kind === "stage") {
+      await mode.staging.addAt(piece.index, piece.bytes);
+    } else if (mode.kind === "repeat") {
+      await mode.check.compare(piece.bytes, piece.id);
+    } else {
+      throw new Error(`invariant: event ${piece.id} came in pieces though it fits in a block`);
+    }
+    if (piece.last) {
+      this.#large = null;
+      if (mode.kind === "stage") {
+        await this.#publish(mode.staging, piece.id, piece.id);
+      } else {
+        this.#events.acknowledged();
+      }
+    }
+    return true;
+  }
+
+  /** Waits until everything taken in is durable. */
+  async #settle(): Promise<void> {
+    await this.#sealer.quiet();
+    if (this.#sealer.failure !== null) {
+      throw this.#sealer.failure;
+    }
+  }
+
+  #release(lengthBytes: number): void {
+    this.#heldBytes -= lengthBytes;
+    if (this.#starved && this.#heldBytes < IN_FLIGHT_BYTES / 2) {
+      this.#starved = false;
+      this.#events.room();
+    }
+  }
+
+  #fail(error: SeguroError): void {
+    if (!this.#failed) {
+      this.#failed = true;
+      this.#inputs = [];
+      this.#events.failed(error);
+    }
+  }
+}
