@@ -204,7 +204,7 @@ export function conformance(t: Test, name: string, makeEngine: MakeEngine): void
     });
     const result = await fc.check(property, { interruptAfterTimeLimit: 4000, markInterruptAsFailure: false, numRuns: 300 });
     t.comment(`seed ${result.seed}, ${result.numRuns} runs`);
-    t.notOk(result.failed, result.failed ? fc.defaultReportMessage(result) : "no counterexample");
+    t.notOk(result.failed, fc.defaultReportMessage(result) ?? "no counterexample");
   });
 
   on("stats are figures", async (t, kv) => {

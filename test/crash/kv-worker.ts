@@ -1,0 +1,104 @@
+// A process that commits numbered rows to an LMDB store and says which were acknowledged, or checks what such a process left.
+//
+//   kv-worker append DIR COUNT   checks the store, prints "at H", then each number after its commit; stops after COUNT or at "error CODE K ..."
+//   kv-worker verify DIR         prints "at H" if rows 1 to H are there, equal and alone; else fails
+//
+// "append" then reads numbers of further rows, one a line, and ends with its input.
+import assert from "node:assert/strict";
+import { writeSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { StoreError } from "../../src/store/errors.ts";
+import type { Commit, Kv, Write } from "../../src/store/kv.ts";
+import { openKv } from "../../src/store/open.ts";
+import { eachRow } from "../../src/store/rows.ts";
+
+const heightKey = Buffer.from("height");
+
+function eventKey(n: number): Buffer {
+  const key = Buffer.from("event/00000000");
+  key.writeUInt32BE(n, 6);
+  return key.subarray(0, 10);
+}
+
+/** Bytes that depend on the number alone: mostly small, some of many pages. */
+function bytesOf(n: number): Buffer {
+  const sizes = [500, 0, 37, 2100, 4096, 12_000, 500, 90_000];
+  const value = Buffer.alloc(sizes[n % sizes.length] ?? 0, `${n}/`);
+  return value;
+}
+
+function rowWrites(n: number): Write[] {
+  const value = bytesOf(n);
+  const cut = Math.floor(value.length / 3);
+  return [
+    { kind: "put", key: eventKey(n), value: [value.subarray(0, cut), value.subarray(cut)] },
+    { kind: "put", key: heightKey, value: [Buffer.from(String(n))] },
+    // Rows that come and go, so that pages are freed and used again.
+    { kind: "delete-range", from: Buffer.from("scratch/"), to: Buffer.from(`scratch/${n % 7}`) },
+    { kind: "put", key: Buffer.from(`scratch/${n % 10}`), value: [Buffer.alloc((n * 977) % 20_000)] },
+  ];
+}
+
+/** Row `n`, on the condition that the row before it was the last. */
+function rowCommit(n: number): Commit {
+  return { checks: [{ key: heightKey, value: n === 1 ? null : Buffer.from(String(n - 1)) }], writes: rowWrites(n) };
+}
+
+function say(line: string): void {
+  writeSync(1, `${line}\n`);
+}
+
+async function heightOf(kv: Kv): Promise<number> {
+  return Number((await kv.get(heightKey)) ?? 0);
+}
+
+/** Commits rows in groups of one to three; says so and stops at an error of the store. */
+async function append(kv: Kv, from: number, to: number): Promise<void> {
+  for (let n = from; n <= to; ) {
+    const group = Array.from({ length: Math.min(1 + (n % 3), to - n + 1) }, (_, i) => rowCommit(n + i));
+    try {
+      const outcomes = await kv.commit(group);
+      assert.ok(outcomes.every((outcome) => outcome === "committed"));
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      say(`error ${error.code} ${n} ${error.message}`);
+      return;
+    }
+    n += group.length;
+    say(String(n - 1));
+  }
+}
+
+async function verify(kv: Kv): Promise<number> {
+  const height = await heightOf(kv);
+  const rows = await kv.range(Buffer.from("event/"), Buffer.from("event0"), { limitBytes: 2 ** 30 });
+  let n = 0;
+  for (const { key, value } of eachRow(rows)) {
+    n++;
+    assert.ok(key.equals(eventKey(n)), `row ${n} is missing`);
+    assert.ok(value.equals(bytesOf(n)), `row ${n} has other bytes`);
+  }
+  assert.equal(n, height, "the rows end where the height says");
+  say(`at ${height}`);
+  return height;
+}
+
+async function appendVerb(kv: Kv, count: number): Promise<void> {
+  const start = await verify(kv);
+  await append(kv, start + 1, start + count);
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      const height = await heightOf(kv);
+      say(`at ${height}`);
+      await append(kv, height + 1, height + Number(line));
+    } catch (error) {
+      say(`error ${error instanceof StoreError ? error.code : error}`);
+    }
+  }
+}
+
+const [verb, dir, count] = process.argv.slice(2);
+const kv = await openKv(`lmdb:${dir}`, { startedAt: "2026-01-01T00:00:00Z" });
+if (verb === "append") await appendVerb(kv, Number(count));
+else await verify(kv);
+await kv.close();
