@@ -9,6 +9,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitDigestChain(env, exports);
   InitLmdbEnvironment(env, exports);
   InitPeerCredentials(env, exports);
+  InitPierLock(env, exports);
+  InitPierReader(env, exports);
+  InitPierWriter(env, exports);
   InitRecords(env, exports);
   InitUnpack(env, exports);
   return exports;

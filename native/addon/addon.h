@@ -10,6 +10,9 @@ void InitCrc32c(Napi::Env env, Napi::Object exports);
 void InitDigestChain(Napi::Env env, Napi::Object exports);
 void InitLmdbEnvironment(Napi::Env env, Napi::Object exports);
 void InitPeerCredentials(Napi::Env env, Napi::Object exports);
+void InitPierLock(Napi::Env env, Napi::Object exports);
+void InitPierReader(Napi::Env env, Napi::Object exports);
+void InitPierWriter(Napi::Env env, Napi::Object exports);
 void InitRecords(Napi::Env env, Napi::Object exports);
 void InitUnpack(Napi::Env env, Napi::Object exports);
 
