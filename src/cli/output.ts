@@ -85,7 +85,8 @@ function figure(value: number, unit: Unit): string {
 function bar(label: string, total: number, unit: Unit): Progress {
   const shown = new SingleBar({
     format: `${label} [{bar}] {percentage}% | {value} of {total} ${unit === "events" ? "events" : ""} | {eta_formatted} left`,
-    formatValue: (value, _options, type) => (type === "percentage" ? String(value).padStart(3) : type === "value" || type === "total" ? figure(value, unit) : String(value)),
+    formatValue: (value, _options, type) =>
+      type === "percentage" ? String(value).padStart(3) : type === "value" || type === "total" ? figure(value, unit) : String(value),
     hideCursor: true,
     clearOnComplete: false,
     stream: process.stderr,

@@ -19,7 +19,10 @@ export function kindOf(options: KindOptions): "fake" | "real" | undefined {
 export function shipName(argument: string): string {
   const name = argument.startsWith("~") ? argument : `~${argument}`;
   if (shipNumber(name) === null) {
-    throw usageError(`"${argument}" is not the name of a ship`, "names look like ~zod, ~marzod or ~sampel-palnet; quote them where the shell expands ~");
+    throw usageError(
+      `"${argument}" is not the name of a ship`,
+      "names look like ~zod, ~marzod or ~sampel-palnet; quote them where the shell expands ~",
+    );
   }
   return name;
 }

@@ -64,7 +64,7 @@ function sessionsText(sessions: StatusAnswer["sessions"]): string {
     session.uid === undefined || session.uid === null ? NONE : String(session.uid),
     session.pid === undefined || session.pid === null ? NONE : String(session.pid),
     session.transport,
-    duration(Math.max(0, Date.now() - session.sinceMs)),
+    duration(session.sinceMs),
   ]);
   return table(columns, rows);
 }

@@ -23,13 +23,21 @@ export function socketOf(options: TargetOptions): string {
 async function openOwnStore(url: string): Promise<Kv> {
   const parsed = parseStoreUrl(url);
   if (parsed.engine === "memory") {
-    throw usageError("a memory store has nothing to show: it ends with its process", "name the store that is meant, such as --store lmdb:DIR");
+    throw usageError(
+      "a memory store has nothing to show: it ends with its process",
+      "name the store that is meant, such as --store lmdb:DIR",
+    );
   }
   try {
-    return await openKv(url, { create: false });
+    return await openKv(url, { create: false, startedAt: new Date().toISOString() });
   } catch (error) {
     if (error instanceof StoreError && error.code === "store-locked") {
-      throw new CliError("store-locked", error.message, "a sidecar uses this store: leave out --store, or name its socket with --socket", Exit.REFUSED);
+      throw new CliError(
+        "store-locked",
+        error.message,
+        "a sidecar uses this store: leave out --store, or name its socket with --socket",
+        Exit.REFUSED,
+      );
     }
     throw error;
   }
@@ -47,6 +55,7 @@ async function withOwnSidecar<Result>(url: string, work: (socketPath: string) =>
       await sidecar.stop();
     }
   } finally {
+    await kv.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

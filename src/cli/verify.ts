@@ -15,7 +15,9 @@ function verifyText(ship: string, answer: VerifyAnswer): string {
     const events = `${count(answer.events)} events (${size(answer.bytes)})`;
     return `${ship}: ${events} read back, all as they were acknowledged\ndigest at ${count(answer.id)}: ${answer.digest}\n`;
   }
-  const lines = answer.damage.map(({ id, code, text }) => `  ${id === undefined || id === null ? "" : `event ${count(id)}: `}${text} (${code})\n`);
+  const lines = answer.damage.map(
+    ({ id, code, text }) => `  ${id === undefined || id === null ? "" : `event ${count(id)}: `}${text} (${code})\n`,
+  );
   return `${ship}: DAMAGE in ${count(answer.damage.length)} places, ${count(answer.events)} events read back\n${lines.join("")}`;
 }
 
