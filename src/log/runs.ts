@@ -1,10 +1,10 @@
 // Splits a run of whole records at an event id.
 import type { Run } from "../native/assembler.ts";
-import { RECORD_HEADER_BYTES } from "../wire/constants.ts";
+import { recordBytes } from "../native/records.ts";
 
 /** Bytes of the record that begins at `at`. */
 function recordBytesAt(bytes: Buffer, at: number): number {
-  return (RECORD_HEADER_BYTES + Number(bytes.readBigUInt64LE(at)) + 7) & ~7;
+  return recordBytes(Number(bytes.readBigUInt64LE(at)));
 }
 
 /** The part of `run` below event `id` and the part from it on; either is null when it is empty. Views, not copies. */

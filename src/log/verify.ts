@@ -5,6 +5,7 @@ import type { Kv } from "../store/kv.ts";
 import { digestBefore } from "./digest.ts";
 import type { Log } from "./log.ts";
 import { headerAt, RecordReader } from "./reader.ts";
+import { recordsAfter } from "./runs.ts";
 
 export interface Damage {
   /** The first event that is not there as it was acknowledged. */

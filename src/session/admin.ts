@@ -1,0 +1,157 @@
+// Administration: list, status, verify, retire, forget, fence, asked as JSON (docs/protocol.md, "Administration").
+import { z } from "zod";
+import type { Logs, ShipSummary } from "../log/logs.ts";
+import { verifyLog } from "../log/verify.ts";
+import type { Ship } from "../ship.ts";
+import { SeguroError } from "../wire/errors.ts";
+import type { Access, SessionStatus } from "./context.ts";
+
+const shipFields = { ship: z.string().max(64), kind: z.enum(["real", "fake"]).optional() };
+const logNumber = z.int().min(1).max(0xffffffff);
+
+const Request = z.discriminatedUnion("verb", [
+  z.strictObject({ verb: z.literal("list") }),
+  z.strictObject({ verb: z.literal("status"), ship: shipFields.ship.optional(), kind: shipFields.kind }),
+  z.strictObject({ verb: z.literal("verify"), ...shipFields, log: logNumber.optional() }),
+  z.strictObject({ verb: z.literal("retire"), ...shipFields }),
+  z.strictObject({ verb: z.literal("forget"), ...shipFields, log: logNumber, confirm: z.string() }),
+  z.strictObject({ verb: z.literal("fence"), ...shipFields }),
+]);
+type Request = z.infer<typeof Request>;
+
+/** Progress is said at most once for so many events. */
+const PROGRESS_EVENTS = 20_000n;
+
+export interface AdministrationOptions {
+  readonly logs: Logs;
+  readonly access: Access;
+  readonly version: string;
+  uptimeMs(): number;
+  sessions(): SessionStatus[];
+}
+
+/** Event ids become text: JSON's numbers end at 2^53. */
+function describeShip(summary: ShipSummary, writer: string | null): object {
+  return {
+    ship: summary.ship.name,
+    kind: summary.ship.kind,
+    currentLog: summary.currentLog,
+    writer,
+    logs: summary.logs.map(({ log, state, base, height }) => ({
+      log,
+      state,
+      base: String(base),
+      height: String(height),
+      events: String(height === 0n ? 0n : height - base + 1n),
+    })),
+  };
+}
+
+export class Administration {
+  readonly #options: AdministrationOptions;
+
+  constructor(options: AdministrationOptions) {
+    this.#options = options;
+  }
+
+  /** Answers one request of user `uid`; `more` sends progress. Throws a SeguroError or the store's error. */
+  async answer(asked: unknown, uid: number, session: number, more: (progress: object) => void): Promise<object> {
+    const parsed = Request.safeParse(asked);
+    if (!parsed.success) {
+      throw new SeguroError("bad-admin", `the request is wrong: ${z.prettifyError(parsed.error)}`, "see docs/protocol.md, Administration");
+    }
+    const request = parsed.data;
+    switch (request.verb) {
+      case "list":
+        return { ships: (await this.#ships(uid)).map((ship) => this.#describe(ship)) };
+      case "status":
+        return this.#status(request, uid);
+      case "verify":
+        return this.#verify(request, uid, more);
+      case "retire":
+        return { log: await this.#options.logs.retire(await this.#administered(request, uid)) };
+      case "forget":
+        return this.#forget(request, uid);
+      case "fence": {
+        const ship = await this.#administered(request, uid);
+        return { ship: ship.name, from: await this.#options.logs.fence(ship, `session ${session}`) };
+      }
+    }
+  }
+
+  #describe(summary: ShipSummary): object {
+    return describeShip(summary, this.#options.logs.writerOf(summary.ship));
+  }
+
+  async #ships(uid: number): Promise<ShipSummary[]> {
+    const all = await this.#options.logs.list();
+    return all.filter(({ ship }) => this.#options.access.mayUse(uid, ship.name));
+  }
+
+  async #status(request: Extract<Request, { verb: "status" }>, uid: number): Promise<object> {
+    const { logs, version, access } = this.#options;
+    const ship = request.ship === undefined ? null : await this.#used({ ...request, ship: request.ship }, uid);
+    const ships = ship === null ? await this.#ships(uid) : [await logs.summary(ship)];
+    const sessions = this.#options.sessions().filter((session) => {
+      const visible = session.ship === null ? access.mayAdminister(uid) : access.mayUse(uid, session.ship);
+      return visible && (ship === null || session.ship === ship.name);
+    });
+    return {
+      version,
+      uptimeMs: Math.round(this.#options.uptimeMs()),
+      store: { name: logs.kv.name, ...(await logs.kv.stats()) },
+      ships: ships.map((summary) => this.#describe(summary)),
+      sessions: sessions.map((session) => ({ ...session, sinceMs: Math.round(session.sinceMs) })),
+    };
+  }
+
+  async #verify(request: Extract<Request, { verb: "verify" }>, uid: number, more: (progress: object) => void): Promise<object> {
+    const { logs } = this.#options;
+    const ship = await this.#used(request, uid);
+    const { log, done } = await logs.read(ship, request.log ?? 0);
+    try {
+      let said = 0n;
+      const report = await verifyLog(logs.kv, log, (id, height) => {
+        if (id - said >= PROGRESS_EVENTS) {
+          said = id;
+          more({ id: String(id), height: String(height) });
+        }
+      });
+      return {
+        ship: ship.name,
+        kind: ship.kind,
+        log: log.name.log,
+        events: String(report.events),
+        bytes: String(report.lengthBytes),
+        id: String(report.id),
+        digest: report.digest.toString("hex"),
+        damage: report.damage.map(({ id, code, text }) => ({ id: String(id), code, text })),
+      };
+    } finally {
+      done();
+    }
+  }
+
+  async #forget(request: Extract<Request, { verb: "forget" }>, uid: number): Promise<object> {
+    const ship = await this.#administered(request, uid);
+    if (request.confirm !== ship.name) {
+      throw new SeguroError("not-confirmed", "the confirmation does not repeat the ship's name", `confirm with "${ship.name}"`);
+    }
+    return { log: request.log, events: String(await this.#options.logs.forget(ship, request.log)) };
+  }
+
+  /** The ship a request names, for a user who may use it. */
+  async #used(request: { ship: string; kind?: "real" | "fake" | undefined }, uid: number): Promise<Ship> {
+    if (!this.#options.access.mayUse(uid, request.ship)) {
+      throw new SeguroError("forbidden", `user ${uid} may not use ${request.ship}`, "the sidecar's configuration maps users to ships");
+    }
+    return (await this.#options.logs.resolve(request.ship, request.kind ?? "either")).ship;
+  }
+
+  async #administered(request: { ship: string; kind?: "real" | "fake" | undefined }, uid: number): Promise<Ship> {
+    if (!this.#options.access.mayAdminister(uid)) {
+      throw new SeguroError("forbidden", `user ${uid} may not do this`, "only the sidecar's own user may retire, forget and fence");
+    }
+    return this.#used(request, uid);
+  }
+}

@@ -1,0 +1,139 @@
+// The sidecar as a whole: listens, checks who connects, keeps its sessions, and stops in order.
+import net from "node:net";
+import { Logs } from "../log/logs.ts";
+import { peerCredentials } from "../native/peer.ts";
+import type { Kv } from "../store/kv.ts";
+import { StreamTransport } from "../transport/stream.ts";
+import { SeguroError } from "../wire/errors.ts";
+import { Administration } from "./admin.ts";
+import type { Access, Clock, Context, Limits, Peer, SessionLog, SessionStatus } from "./context.ts";
+import { Session } from "./session.ts";
+import { listen } from "./socket-file.ts";
+
+export interface SidecarOptions {
+  readonly kv: Kv;
+  readonly socketPath: string;
+  readonly access: Access;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly log: SessionLog;
+  /** This instance, for the epoch records: a new random id for each start. */
+  readonly instanceId: string;
+  readonly version: string;
+}
+
+interface SocketWithHandle extends net.Socket {
+  readonly _handle?: { readonly fd?: number } | null;
+}
+
+/** The credentials of a Unix socket's peer, or null when they cannot be had (it is gone already). */
+function peerOf(socket: SocketWithHandle): Peer | null {
+  const fd = socket._handle?.fd;
+  if (fd === undefined || fd < 0) {
+    return null;
+  }
+  try {
+    return peerCredentials(fd);
+  } catch {
+    return null;
+  }
+}
+
+export class Sidecar {
+  readonly #options: SidecarOptions;
+  readonly #context: Context;
+  readonly #server: net.Server;
+  readonly #sessions = new Map<Session, () => Promise<void>>();
+  #sessionCount = 0;
+  #stopping = false;
+
+  private constructor(options: SidecarOptions, logs: Logs) {
+    this.#options = options;
+    const startedMs = options.clock.nowMs();
+    const administration = new Administration({
+      logs,
+      access: options.access,
+      version: options.version,
+      uptimeMs: () => options.clock.nowMs() - startedMs,
+      sessions: () => this.sessions(),
+    });
+    this.#context = {
+      logs,
+      access: options.access,
+      limits: options.limits,
+      clock: options.clock,
+      log: options.log,
+      admin: (request, uid, session, more) => administration.answer(request, uid, session, more),
+    };
+    // A client that half-closes may still be waiting for its last acknowledgements; the session decides when it is over.
+    this.#server = net.createServer({ allowHalfOpen: false, pauseOnConnect: false }, (socket) => this.#accept(socket));
+  }
+
+  /** Opens the store's logs and listens. The store stays the caller's: close it after `stop`. Throws StoreError, SocketError. */
+  static async start(options: SidecarOptions): Promise<Sidecar> {
+    const logs = await Logs.open(options.kv, { writerId: options.instanceId, defer: (run) => void setImmediate(run) });
+    const sidecar = new Sidecar(options, logs);
+    await listen(sidecar.#server, options.socketPath);
+    return sidecar;
+  }
+
+  sessions(): SessionStatus[] {
+    return [...this.#sessions.keys()].map((session) => session.status());
+  }
+
+  /** Accepts nobody more, ends every session once its commits under way are resolved, and removes the socket file. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const ends = [...this.#sessions].map(([session, ended]) => {
+      session.fail(new SeguroError("stopping", "the sidecar is shutting down", "connect again in a moment"));
+      return ended();
+    });
+    await Promise.all(ends);
+    await this.#context.logs.idle();
+    await closed;
+  }
+
+  #accept(socket: net.Socket): void {
+    const { access, limits, log } = this.#context;
+    const peer = peerOf(socket);
+    if (peer === null || this.#stopping) {
+      socket.destroy();
+      return;
+    }
+    if (!access.mayConnect(peer.uid)) {
+      log.warn({ uid: peer.uid, pid: peer.pid }, "refused: this user may not connect");
+      socket.destroy();
+      return;
+    }
+    if (this.#sessions.size >= limits.sessions) {
+      log.warn({ uid: peer.uid, pid: peer.pid, sessions: limits.sessions }, "refused: the limit of sessions is reached");
+      socket.destroy();
+      return;
+    }
+    this.#serve(socket, peer);
+  }
+
+  #serve(socket: net.Socket, peer: Peer): void {
+    let closed: () => void = () => undefined;
+    const whenClosed = new Promise<void>((resolve) => {
+      closed = resolve;
+    });
+    const transport = new StreamTransport(socket, this.#options.limits.stallTimeoutMs, {
+      data: (chunk) => session.data(chunk),
+      closed: () => {
+        void session.closed().finally(() => {
+          this.#sessions.delete(session);
+          closed();
+        });
+      },
+      stalled: () => {
+        session.fail(new SeguroError("client-stalled", "the client does not read its answers", "read them, or give reads less credit"));
+        transport.destroy();
+      },
+    });
+    this.#sessionCount++;
+    const session = new Session(this.#context, transport, peer, this.#sessionCount);
+    this.#sessions.set(session, () => whenClosed);
+  }
+}
