@@ -3,40 +3,48 @@ import { z } from "zod";
 import type { AdminAnswer } from "../client/client.ts";
 import { CliError } from "./failure.ts";
 
-/** Ids beyond 2^53 come as text. */
+/** Ids and counts come as text: JSON's numbers end at 2^53. */
 const id = z.union([z.int().nonnegative(), z.string().regex(/^\d+$/)]).transform(BigInt);
 const kind = z.enum(["real", "fake"]);
 
-const logAnswer = z.looseObject({ log: z.int(), base: id, height: id, retired: z.boolean(), events: id });
-const listAnswer = z.looseObject({ ships: z.array(z.looseObject({ ship: z.string(), kind, logs: z.array(logAnswer) })) });
+const logAnswer = z.looseObject({
+  log: z.int(),
+  state: z.string(),
+  base: id,
+  height: id,
+  events: id,
+  digest: z.looseObject({ id, digest: z.string() }).nullish(),
+});
+
+const shipAnswer = z.looseObject({
+  ship: z.string(),
+  kind,
+  /** 0 when the last log was retired and no new one has begun. */
+  currentLog: z.int(),
+  /** Who writes the ship now. */
+  writer: z.string().nullable(),
+  logs: z.array(logAnswer),
+});
+
+const listAnswer = z.looseObject({ ships: z.array(shipAnswer) });
 
 const sessionAnswer = z.looseObject({
   ship: z.string().nullable(),
   kind: kind.nullish(),
-  role: z.string().nullable(),
+  role: z.string(),
   version: z.int().nullable(),
-  uid: z.int().nullish(),
-  pid: z.int().nullish(),
+  uid: z.int(),
+  pid: z.int(),
   transport: z.string(),
+  /** How long ago it connected. */
   sinceMs: z.number(),
 });
 
 const statusAnswer = z.looseObject({
   version: z.string(),
-  pid: z.int().optional(),
   uptimeMs: z.number(),
   store: z.looseObject({ name: z.string() }),
-  ships: z.array(
-    z.looseObject({
-      ship: z.string(),
-      kind,
-      log: z.int(),
-      base: id,
-      height: id,
-      epoch: id.nullish(),
-      digest: z.looseObject({ id, digest: z.string() }).nullish(),
-    }),
-  ),
+  ships: z.array(shipAnswer),
   sessions: z.array(sessionAnswer),
 });
 
@@ -45,7 +53,7 @@ const verifyAnswer = z.looseObject({ events: id, bytes: id, id, digest: z.string
 const verifyProgress = z.looseObject({ id, height: id });
 const retireAnswer = z.looseObject({ log: z.int() });
 const forgetAnswer = z.looseObject({ log: z.int(), events: id });
-const fenceAnswer = z.looseObject({ ship: z.string(), from: z.unknown() });
+const fenceAnswer = z.looseObject({ ship: z.string(), from: z.string().nullable() });
 
 export type ListAnswer = z.infer<typeof listAnswer>;
 export type StatusAnswer = z.infer<typeof statusAnswer>;

@@ -52,6 +52,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   "turned-away": Exit.REFUSED,
   "store-damaged": Exit.DAMAGE,
   "store-locked": Exit.REFUSED,
+  "socket-in-use": Exit.REFUSED,
   "store-failed": Exit.FAILED,
   "store-full": Exit.FAILED,
   "pier-damaged": Exit.DAMAGE,

@@ -13,7 +13,10 @@ export function addFence(program: Command): void {
         const name = shipName(ship);
         return withAdmin(options, async (admin) => {
           const answer = await admin.admin({ verb: "fence", ship: name, kind: kindOf(options) });
-          output.result(answer, () => `${readFence(answer).ship}: its writer's claim is ended\n`);
+          output.result(answer, () => {
+            const { from } = readFence(answer);
+            return from === null ? `${name}: nobody writes it; nothing to end\n` : `${name}: the claim of ${from} is ended\n`;
+          });
           return Exit.OK;
         });
       }),

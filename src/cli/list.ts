@@ -9,13 +9,13 @@ import { addVerb, run, type TargetOptions, withStore } from "./verb.ts";
 
 function listText(answer: ListAnswer): string {
   const rows = answer.ships.flatMap(({ ship, kind, logs }) =>
-    logs.map(({ log, base, height, events, retired }) => [
+    logs.map(({ log, base, height, events, state }) => [
       shownShip(ship, kind),
       String(log),
       events === 0n ? "-" : count(base),
       events === 0n ? "-" : count(height),
       count(events),
-      retired ? "retired" : "current",
+      state === "open" ? "current" : state,
     ]),
   );
   if (rows.length === 0) {

@@ -5,12 +5,9 @@ import { count, size } from "./format.ts";
 
 const PROGRESS_LINE_MS = 2000;
 
-/** JSON has no big integers: those that a double cannot hold are written as text. */
+/** Event ids and counts are written as text, as the sidecar does: JSON's numbers end at 2^53. */
 function jsonValue(_name: string, value: unknown): unknown {
-  if (typeof value !== "bigint") {
-    return value;
-  }
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= -BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
+  return typeof value === "bigint" ? value.toString() : value;
 }
 
 export interface OutputOptions {

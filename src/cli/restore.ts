@@ -25,8 +25,9 @@ type RestoreOptions = TargetOptions &
 
 /** What the sidecar says about the ship at this moment. */
 interface Standing {
+  /** Who writes the ship, or null. */
   readonly writer: string | null;
-  readonly currentLog: number | null;
+  readonly currentLog: number;
 }
 
 async function standingOf(socketPath: string, ship: string, kind: "real" | "fake"): Promise<Standing> {
@@ -34,12 +35,8 @@ async function standingOf(socketPath: string, ship: string, kind: "real" | "fake
   try {
     await admin.open({ role: "admin" });
     const status = readStatus(await admin.admin({ verb: "status", ship, kind }));
-    const writer = status.sessions.find((session) => session.role === "write" && session.ship === ship && (session.kind ?? kind) === kind);
-    const current = status.ships.find((entry) => entry.ship === ship && entry.kind === kind);
-    return {
-      writer: writer === undefined ? null : `process ${writer.pid ?? "unknown"} of user ${writer.uid ?? "unknown"}`,
-      currentLog: current?.log ?? null,
-    };
+    const found = status.ships.find((entry) => entry.ship === ship && entry.kind === kind);
+    return { writer: found?.writer ?? null, currentLog: found?.currentLog ?? 0 };
   } finally {
     await admin.close();
   }
@@ -66,8 +63,8 @@ function reasonsNotToBoot(stretch: Stretch, opened: Opened, standing: Standing):
   if (stretch.last < opened.height) {
     reasons.push(`it ends with event ${count(stretch.last)}, but the ship went on to event ${count(opened.height)}`);
   }
-  if (standing.currentLog !== null && standing.currentLog !== opened.log) {
-    reasons.push(`it is log ${opened.log} of the ship, which was retired; the current one is ${standing.currentLog}`);
+  if (standing.currentLog !== opened.log) {
+    reasons.push(`it is log ${opened.log} of the ship, which was retired`);
   }
   if (standing.writer !== null) {
     reasons.push(`it was copied while the ship was running elsewhere (${standing.writer})`);

@@ -1,4 +1,5 @@
 // `seguro serve`: the sidecar itself, from its start to a graceful stop.
+import { chmodSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import type { Logger } from "pino";
@@ -7,14 +8,16 @@ import { type Config, loadConfig } from "../operate/config.ts";
 import { LOG_LEVELS, type LogLevel, makeLogger } from "../operate/logger.ts";
 import { defaultStore } from "../operate/paths.ts";
 import { VERSION } from "../operate/version.ts";
-import { Sidecar } from "../session/sidecar.ts";
+import type { Sidecar } from "../session/sidecar.ts";
 import type { Kv } from "../store/kv.ts";
 import { openKv } from "../store/open.ts";
-import { CliError, Exit, type ExitCode, usageError } from "./failure.ts";
+import { Exit, type ExitCode, usageError } from "./failure.ts";
 import type { Output } from "./output.ts";
-import { prepareSocketPath } from "./socket-file.ts";
+import { startSidecar } from "./start-sidecar.ts";
 import { socketOf } from "./target.ts";
 import { addVerb, run, type TargetOptions, withSocket } from "./verb.ts";
+
+const SHARED_SOCKET_MODE = 0o666;
 
 interface ServeOptions extends TargetOptions {
   readonly config?: string;
@@ -65,23 +68,14 @@ function stopSignal(logger: Logger): Promise<NodeJS.Signals> {
   });
 }
 
-async function startSidecar(kv: Kv, settings: Settings, logger: Logger): Promise<Sidecar> {
-  await prepareSocketPath(settings.socketPath, process.getuid?.() ?? 0);
-  try {
-    return await Sidecar.start({
-      kv,
-      socketPath: settings.socketPath,
-      logger,
-      access: systemAccess(settings.config.users),
-      limits: settings.config.limits ?? {},
-      version: VERSION,
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") {
-      throw new CliError("socket-busy", `another process took ${settings.socketPath} just now`, "stop that one first", Exit.REFUSED);
-    }
-    throw error;
+/** Listens; with users in the configuration others may connect too, and are told apart by the uid that the kernel reports. */
+async function listen(kv: Kv, settings: Settings, logger: Logger): Promise<Sidecar> {
+  const { socketPath, config } = settings;
+  const sidecar = await startSidecar({ kv, socketPath, logger, limits: config.limits, users: config.users ?? {} });
+  if (systemAccess(config.users).shared) {
+    chmodSync(socketPath, SHARED_SOCKET_MODE);
   }
+  return sidecar;
 }
 
 async function serve(options: ServeOptions, output: Output): Promise<ExitCode> {
@@ -90,7 +84,7 @@ async function serve(options: ServeOptions, output: Output): Promise<ExitCode> {
   const kv = await openKv(settings.storeUrl, { startedAt: new Date().toISOString() });
   let sidecar: Sidecar;
   try {
-    sidecar = await startSidecar(kv, settings, logger);
+    sidecar = await listen(kv, settings, logger);
   } catch (error) {
     await kv.close();
     throw error;

@@ -1,4 +1,5 @@
 // `seguro status [SHIP]`: the sidecar, its store, its ships and who is connected.
+import { statfs } from "node:fs/promises";
 import type { Command } from "commander";
 import { readStatus, type StatusAnswer } from "./answers.ts";
 import { Exit } from "./failure.ts";
@@ -10,16 +11,46 @@ import { addVerb, run, type TargetOptions, withKind, withStore } from "./verb.ts
 const DIGEST_SHOWN_CHARS = 16;
 const NONE = "-";
 
-function sidecarText(status: StatusAnswer): string {
-  const { sizeBytes, freeBytes } = status.store;
-  const shownSize = (value: unknown): string => (typeof value === "number" ? size(value) : "unknown");
+type ShipStatus = StatusAnswer["ships"][number];
+
+/** Bytes free on the disk of an embedded store; the sidecar runs on this machine. Null where it cannot be told. */
+async function freeBytesOf(storeName: string): Promise<number | null> {
+  if (!storeName.startsWith("lmdb:")) {
+    return null;
+  }
+  try {
+    const { bavail, bsize } = await statfs(storeName.slice("lmdb:".length));
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
+}
+
+function sidecarText(status: StatusAnswer, freeBytes: number | null): string {
+  const { name, fileBytes } = status.store;
+  const taken = typeof fileBytes === "number" ? `, ${size(fileBytes)}` : "";
+  const free = freeBytes === null ? "" : `, ${size(freeBytes)} free on its disk`;
   return pairs([
-    ["sidecar", `version ${status.version}${status.pid === undefined ? "" : `, process ${status.pid}`}, up ${duration(status.uptimeMs)}`],
-    ["store", `${status.store.name}, ${shownSize(sizeBytes)} (${shownSize(freeBytes)} free on its disk)`],
+    ["sidecar", `version ${status.version}, up ${duration(status.uptimeMs)}`],
+    ["store", `${name}${taken}${free}`],
   ]);
 }
 
-function shipsText(ships: StatusAnswer["ships"]): string {
+function shipRow({ ship, kind, currentLog, writer, logs }: ShipStatus): string[] {
+  const log = logs.find((entry) => entry.log === currentLog);
+  const empty = log === undefined || log.height === 0n;
+  const pair = log?.digest ?? null;
+  return [
+    shownShip(ship, kind),
+    currentLog === 0 ? NONE : String(currentLog),
+    empty ? NONE : count(log.base),
+    empty ? NONE : count(log.height),
+    pair === null || pair.id === 0n ? NONE : `${pair.digest.slice(0, DIGEST_SHOWN_CHARS)} at ${count(pair.id)}`,
+    writer ?? NONE,
+  ];
+}
+
+function shipsText(ships: readonly ShipStatus[]): string {
   if (ships.length === 0) {
     return "no ships\n";
   }
@@ -28,20 +59,10 @@ function shipsText(ships: StatusAnswer["ships"]): string {
     { title: "LOG", right: true },
     { title: "FIRST", right: true },
     { title: "HEIGHT", right: true },
-    { title: "EPOCH", right: true },
-    { title: "DIGEST AT", right: true },
     { title: "DIGEST" },
+    { title: "WRITER" },
   ];
-  const rows = ships.map(({ ship, kind, log, base, height, epoch, digest }) => [
-    shownShip(ship, kind),
-    String(log),
-    height === 0n ? NONE : count(base),
-    height === 0n ? NONE : count(height),
-    epoch === undefined || epoch === null ? NONE : count(epoch),
-    digest === undefined || digest === null || digest.id === 0n ? NONE : count(digest.id),
-    digest === undefined || digest === null || digest.id === 0n ? NONE : digest.digest.slice(0, DIGEST_SHOWN_CHARS),
-  ]);
-  return table(columns, rows);
+  return table(columns, ships.map(shipRow));
 }
 
 function sessionsText(sessions: StatusAnswer["sessions"]): string {
@@ -59,10 +80,10 @@ function sessionsText(sessions: StatusAnswer["sessions"]): string {
   ];
   const rows = sessions.map((session) => [
     session.ship === null ? NONE : shownShip(session.ship, session.kind ?? "real"),
-    session.role ?? NONE,
+    session.role,
     session.version === null ? NONE : String(session.version),
-    session.uid === undefined || session.uid === null ? NONE : String(session.uid),
-    session.pid === undefined || session.pid === null ? NONE : String(session.pid),
+    String(session.uid),
+    String(session.pid),
     session.transport,
     duration(session.sinceMs),
   ]);
@@ -76,10 +97,12 @@ export function addStatus(program: Command): void {
         const question = { verb: "status", ...(ship === undefined ? {} : { ship: shipName(ship), kind: kindOf(options) }) };
         return withAdmin(options, async (admin) => {
           const answer = await admin.admin(question);
-          output.result(answer, () => {
-            const status = readStatus(answer);
-            return [sidecarText(status), shipsText(status.ships), sessionsText(status.sessions)].join("\n");
-          });
+          const status = readStatus(answer);
+          const freeBytes = await freeBytesOf(status.store.name);
+          const store = { ...(answer.store as object), freeBytes };
+          output.result({ ...answer, store }, () =>
+            [sidecarText(status, freeBytes), shipsText(status.ships), sessionsText(status.sessions)].join("\n"),
+          );
           return Exit.OK;
         });
       }),

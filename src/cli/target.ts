@@ -3,20 +3,24 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Client } from "../client/client.ts";
-import { systemAccess } from "../operate/access.ts";
 import { makeLogger } from "../operate/logger.ts";
 import { defaultSocket } from "../operate/paths.ts";
-import { VERSION } from "../operate/version.ts";
-import { Sidecar } from "../session/sidecar.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import { openKv, parseStoreUrl } from "../store/open.ts";
 import { CliError, Exit, usageError } from "./failure.ts";
+import { checkSocketFolder } from "./socket-folder.ts";
+import { startSidecar } from "./start-sidecar.ts";
 import type { TargetOptions } from "./verb.ts";
 
 /** The socket named by --socket, the environment, or the user's runtime folder. */
 export function socketOf(options: TargetOptions): string {
-  return options.socket === undefined ? defaultSocket(process.env, process.getuid?.() ?? 0) : path.resolve(options.socket);
+  if (options.socket !== undefined) {
+    return path.resolve(options.socket);
+  }
+  const socketPath = defaultSocket(process.env, process.getuid?.() ?? 0);
+  checkSocketFolder(socketPath);
+  return socketPath;
 }
 
 /** Opens a store for one command; a lock held by a running sidecar is told with the way round it. */
@@ -48,7 +52,7 @@ async function withOwnSidecar<Result>(url: string, work: (socketPath: string) =>
   const folder = mkdtempSync(path.join(tmpdir(), "seguro-"));
   try {
     const socketPath = path.join(folder, "s");
-    const sidecar = await Sidecar.start({ kv, socketPath, logger: makeLogger("silent"), access: systemAccess(), version: VERSION });
+    const sidecar = await startSidecar({ kv, socketPath, logger: makeLogger("silent") });
     try {
       return await work(socketPath);
     } finally {

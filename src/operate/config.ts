@@ -6,8 +6,6 @@ import { shipNumber } from "../ship.ts";
 import { EVENT_BYTES_MAX } from "../wire/constants.ts";
 import { LOG_LEVELS } from "./logger.ts";
 
-const MEBIBYTE = 1_048_576;
-
 /** A configuration that cannot be used; the message names the file, the line where known, and the field. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -24,11 +22,6 @@ const ship = z.string().refine((name) => shipNumber(name) !== null, { error: "is
 const limits = z.strictObject({
   sessions: z.int().min(1).max(1_000_000).optional(),
   eventBytes: z.int().min(1).max(EVENT_BYTES_MAX).optional(),
-  inFlightBytes: z
-    .int()
-    .min(MEBIBYTE)
-    .max(1024 * MEBIBYTE)
-    .optional(),
 });
 
 const schema = z.strictObject({

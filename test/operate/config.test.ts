@@ -12,7 +12,6 @@ level = "debug"
 [limits]
 sessions = 100
 eventBytes = 1_000_000
-inFlightBytes = 16_777_216
 
 [users]
 alice = ["~sampel-palnet"]
@@ -24,7 +23,7 @@ t.test("a whole file", async (t) => {
     socket: "/run/seguro/seguro.sock",
     store: "lmdb:/var/lib/seguro",
     log: { level: "debug" },
-    limits: { sessions: 100, eventBytes: 1_000_000, inFlightBytes: 16_777_216 },
+    limits: { sessions: 100, eventBytes: 1_000_000 },
     users: { alice: ["~sampel-palnet"], 1001: ["~zod", "~nec"] },
   });
   t.same(parseConfig("", "c.toml"), {});

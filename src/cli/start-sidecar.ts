@@ -1,0 +1,41 @@
+// A sidecar with everything that comes from the world outside: access rule, limits, clock, identity.
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { systemAccess, type Users } from "../operate/access.ts";
+import { systemClock } from "../operate/clock.ts";
+import type { Config } from "../operate/config.ts";
+import { VERSION } from "../operate/version.ts";
+import { Sidecar } from "../session/sidecar.ts";
+import type { Kv } from "../store/kv.ts";
+import { EVENT_BYTES_MAX } from "../wire/constants.ts";
+
+const SESSIONS_DEFAULT = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+const STALL_TIMEOUT_MS = 60_000;
+
+export interface StartOptions {
+  readonly kv: Kv;
+  readonly socketPath: string;
+  readonly logger: Logger;
+  readonly limits?: Config["limits"];
+  readonly users?: Users;
+}
+
+/** Starts a sidecar of this process. The store stays the caller's. */
+export function startSidecar({ kv, socketPath, logger, limits, users }: StartOptions): Promise<Sidecar> {
+  return Sidecar.start({
+    kv,
+    socketPath,
+    access: systemAccess(users),
+    limits: {
+      sessions: limits?.sessions ?? SESSIONS_DEFAULT,
+      eventBytes: limits?.eventBytes ?? EVENT_BYTES_MAX,
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      stallTimeoutMs: STALL_TIMEOUT_MS,
+    },
+    clock: systemClock,
+    log: logger,
+    instanceId: randomUUID(),
+    version: VERSION,
+  });
+}
