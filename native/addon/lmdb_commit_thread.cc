@@ -60,7 +60,11 @@ void LmdbCommitThread::Deliver(napi_env env, napi_value, void *context, void *da
   auto *self = static_cast<LmdbCommitThread *>(context);
   if (--self->under_way_ == 0) napi_unref_threadsafe_function(env, self->deliver_);
   Napi::HandleScope scope(env);
-  job->Settle(env);
+  try {
+    job->Settle(env);
+  } catch (const Napi::Error &) {
+    // The worker around us is being terminated: nobody is left to hear of it.
+  }
 }
 
 void LmdbCommitThread::OnExit(void *data) {

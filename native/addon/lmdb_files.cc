@@ -33,15 +33,19 @@ void LmdbFlushFolder(const std::string &dir) {
 }
 
 void LmdbCreateFolder(const std::string &dir) {
-  if (mkdir(dir.c_str(), kFolderMode) == 0) {
-    LmdbFlushFolder(ParentOf(dir));
-    return;
+  int rc = mkdir(dir.c_str(), kFolderMode) == 0 ? 0 : errno;
+  if (rc == ENOENT && ParentOf(dir) != dir) {
+    LmdbCreateFolder(ParentOf(dir));
+    rc = mkdir(dir.c_str(), kFolderMode) == 0 ? 0 : errno;
   }
-  if (errno == EEXIST) return;
-  if (errno != ENOENT || ParentOf(dir) == dir) throw LmdbFailure::From(errno, "create the folder " + dir);
-  LmdbCreateFolder(ParentOf(dir));
-  if (mkdir(dir.c_str(), kFolderMode) != 0 && errno != EEXIST) throw LmdbFailure::From(errno, "create the folder " + dir);
-  LmdbFlushFolder(ParentOf(dir));
+  if (rc != 0 && rc != EEXIST) throw LmdbFailure::From(rc, "create the folder " + dir);
+  try {
+    // Also where the folder was there: a process killed between making and flushing it leaves an entry that only memory holds.
+    LmdbFlushFolder(ParentOf(dir));
+  } catch (const LmdbFailure &failure) {
+    // A folder that is ours may lie in one that we may not read.
+    if (rc == 0 || std::string(failure.code()) != "store-readonly") throw;
+  }
 }
 
 void LmdbCreateDataFile(const std::string &dir) {

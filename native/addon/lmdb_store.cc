@@ -32,23 +32,25 @@ LmdbStore::LmdbStore(LmdbOptions options) : options_(std::move(options)) {
 
 void LmdbStore::OpenEnvironment() {
   uint64_t map_bytes = options_.map_bytes;
-  int rc = TryOpen(map_bytes);
+  unsigned flags = MDB_NOTLS | (options_.read_only ? unsigned{MDB_RDONLY} : 0u);
+  int rc = TryOpen(map_bytes, flags);
   // Address space is limited on some machines (containers, ulimit -v): take what there is.
   while (rc == ENOMEM && map_bytes / 2 >= kLeastMapBytes) {
     map_bytes /= 2;
-    rc = TryOpen(map_bytes);
+    rc = TryOpen(map_bytes, flags);
   }
+  // LMDB wants to write its own lock file even to read. Where we may not, our lock on the folder keeps Seguro's writers out.
+  if (rc == EACCES && options_.read_only) rc = TryOpen(map_bytes, flags | MDB_NOLOCK);
   if (rc != 0) throw LmdbFailure::From(rc, "open " + options_.dir + "/data.mdb");
 }
 
-int LmdbStore::TryOpen(uint64_t map_bytes) {
+int LmdbStore::TryOpen(uint64_t map_bytes, unsigned flags) {
   MDB_env *env = nullptr;
   MDB_txn *txn = nullptr;
   int dead_readers = 0;
   int rc = mdb_env_create(&env);
   if (rc != 0) return rc;
   rc = mdb_env_set_mapsize(env, map_bytes);
-  unsigned flags = MDB_NOTLS | (options_.read_only ? unsigned{MDB_RDONLY} : 0u);
   if (rc == 0) rc = mdb_env_open(env, options_.dir.c_str(), flags, 0600);
   unsigned got = 0;
   if (rc == 0) rc = mdb_env_get_flags(env, &got);

@@ -63,7 +63,7 @@ class LmdbStore {
   class ReadTransaction;
 
   void OpenEnvironment();
-  int TryOpen(uint64_t map_bytes);
+  int TryOpen(uint64_t map_bytes, unsigned flags);
   void RequireUsable() const;
   [[noreturn]] void CommitFailed(int rc, const char *step, size_t group_bytes);
   bool NeedsReopening();
