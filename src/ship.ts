@@ -1,5 +1,5 @@
 // A ship's identity: its number and whether it is a real ship or a fake one of the same name. A leaf that every room may use.
-import { parse, render, valid } from "@urbit/aura";
+import { render, tryParse } from "@urbit/aura";
 
 export type ShipKind = "real" | "fake";
 
@@ -17,10 +17,9 @@ const NAME_LENGTH_MAX = 64;
 
 /** The number of a `@p`, or null when the text is not the canonical name of a galaxy, star, planet, moon or comet. */
 export function shipNumber(name: string): bigint | null {
-  if (name.length > NAME_LENGTH_MAX || !valid("p", name)) {
-    return null;
-  }
-  return parse("p", name);
+  // `tryParse`, because the library's `parse` takes ~zod, number 0, for a failure.
+  const number = name.length > NAME_LENGTH_MAX ? null : tryParse("p", name);
+  return number !== null && render("p", number) === name ? number : null;
 }
 
 /** The identity of a number of at most 128 bits. */
