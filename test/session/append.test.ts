@@ -134,12 +134,12 @@ t.test("an event larger than any buffer, repeated and read from", async (t) => {
     client.append(encodeRecords(4n, [payload])).then(() => client.acknowledged(9n)),
     { code: "append-conflict" },
   );
-  const pair = await connect(sidecar, "~zod");
-  const opened = await pair.open({ role: "read" });
-  t.equal(opened.digest.id, 8n, "the digest has caught up through the huge event");
+  const reader = await connect(sidecar, "~zod");
+  await reader.open({ role: "read" });
+  const { digest } = await reader.digest(8n);
   const answer = await (await admin(sidecar)).admin({ verb: "verify", ship: "~zod" });
   t.same(answer.damage, []);
-  t.equal(answer.digest, opened.digest.digest.toString("hex"));
+  t.equal(answer.digest, digest.toString("hex"));
 });
 
 async function admin(sidecar: TestSidecar): Promise<Client> {
