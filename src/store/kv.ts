@@ -32,7 +32,7 @@ export interface Rows {
 }
 
 export interface RangeOptions {
-  /** At most so many rows; default no limit. */
+  /** At most so many rows, at least 1; default no limit. */
   readonly limitRows?: number;
   /** Stop before a row that would take the packed rows above this; the first row always comes. Default 1 MiB. */
   readonly limitBytes?: number;
@@ -50,8 +50,12 @@ export interface KvLimits {
 }
 
 /**
- * An engine. Keys are 1 to 200 bytes, compared as unsigned bytes. All methods reject with a `StoreError` (errors.ts). Methods may be called
- * at any time from the thread that opened the engine; `commit` at most `limits.commitsInFlight` times at once.
+ * An engine. Keys are 1 to 200 bytes, compared as unsigned bytes; bounds of ranges may also be empty. All methods reject with a `StoreError`
+ * (errors.ts), or with a `RangeError` when the caller passes what is not allowed (a key or value of a wrong length): then nothing was done.
+ * Methods may be called at any time from the thread that opened the engine; `commit` at most `limits.commitsInFlight` times at once.
+ *
+ * After `store-full` the same engine goes on as soon as there is room. After `store-failed` (a flush or write failed for another reason, so
+ * that what the disk holds is not known) an engine with a disk refuses everything until it is opened again.
  */
 export interface Kv {
   /** For people: "lmdb:/path", "memory". */
