@@ -10,10 +10,7 @@ uint64_t fake_height(const fake_server *server) { return server->count == 0 ? 0 
 
 /* Not SHA-256, but a chain over all bytes up to id: enough to tell logs apart. */
 void fake_digest(const fake_server *server, uint64_t id, uint8_t digest[32]) {
-  uint32_t crc = 0;
-  for (uint64_t i = 0; i < server->count && server->base + i <= id; i++) {
-    crc = seguro_crc32c(crc, server->events[i].bytes, (size_t)server->events[i].length_bytes);
-  }
+  uint32_t crc = server->count > 0 && id >= server->base ? server->events[id - server->base].chain : 0;
   for (unsigned i = 0; i < 8; i++) {
     seguro_store_u32(digest + 4 * i, crc + i + 1);
   }

@@ -215,6 +215,8 @@ void fake_put(fake_server *server, uint64_t id, const void *bytes, uint64_t leng
   if (length_bytes > 0) {
     memcpy(event->bytes, bytes, (size_t)length_bytes);
   }
+  uint32_t before = server->count > 1 ? event[-1].chain : 0;
+  event->chain = seguro_crc32c(before, event->bytes, (size_t)length_bytes);
 }
 
 void fake_drop_event(fake_server *server) { free(server->events[--server->count].bytes); }
