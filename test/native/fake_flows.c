@@ -135,7 +135,6 @@ static uint64_t usable_bytes(const fake_session *session) {
 }
 
 bool fake_take_append(fake_session *session, const uint8_t *body, uint32_t body_bytes) {
-  session->server->append_frames++;
   if (session->stream_capacity - session->stream_bytes < body_bytes) {
     session->stream_capacity = 2 * (session->stream_capacity + body_bytes);
     session->stream = realloc(session->stream, (size_t)session->stream_capacity);
@@ -178,6 +177,7 @@ bool fake_take(fake_session *session, const seguro_frame_header *header, const u
       return fake_take_batch(session, body);
     case SEGURO_FRAME_APPEND:
       CHECK(header->body_bytes % 8 == 0 && header->body_bytes > 0);
+      session->server->append_frames++;
       return fake_take_append(session, body, header->body_bytes);
     case SEGURO_FRAME_READ:
       CHECK(header->body_bytes == 32);
