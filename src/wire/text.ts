@@ -52,6 +52,11 @@ export class TextReader {
     this.#sink = sink;
   }
 
+  /** True while a block or event has begun and not ended. */
+  get midway(): boolean {
+    return this.#state !== "text" || this.#text.length > 0;
+  }
+
   /** Makes `push` return what follows the present block instead of reading it. */
   stop(): void {
     this.#stopped = true;
