@@ -49,6 +49,16 @@ const runBytesLeast = 64;
 /**
  * Reads one log folder's `data.mdb`. It takes no lock and writes nothing, so it also reads from a read-only disk and can neither hinder nor
  * hang a live ship; every answer comes from one consistent state of the file (native/addon/pier_file.h says why).
+ *
+ * Damage that is found, always before a byte of it is given out:
+ * - either meta page lost, garbled in its structure, or not its partner's neighbour in time; another page size, version or table kind;
+ * - a file that ends before a page that is in use; a page that cannot be read;
+ * - a page of a table that is lost, another page, another kind of page, in use and free at once, or whose entries do not fill it exactly;
+ * - an event out of order, doubled or missing; a key that is not 8 bytes; a table whose entries are not as many as it says;
+ * - a large event whose first page is lost or another, or with a page of zeros (unless they are accepted) anywhere in it.
+ *
+ * What nothing in the file can show, because LMDB keeps no checksums: changed bytes inside an event, garbage that is not zeros on a large
+ * event's second or later page, and a file put back as a whole to an older state. The digest chain of a log imported before shows these.
  */
 export class PierReader {
   /** The file being read. */

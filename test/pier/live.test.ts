@@ -53,7 +53,7 @@ for (const mode of ["sync", "nosync"]) {
     await once(writer.stdout, "data");
     const reader = PierReader.open(log);
     t.teardown(() => reader.close());
-    const until = performance.now() + 3000;
+    const until = performance.now() + 2000;
     let last = 0n;
     let rounds = 0;
     const total = { events: 0, wrong: 0 };
