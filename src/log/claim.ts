@@ -40,11 +40,6 @@ export async function readShip(kv: Kv, ship: Ship): Promise<ShipRecord | null> {
   return value === null ? null : decodeRecord<ShipRecord>(value, "a ship record", ["currentLog", "nextLog"]);
 }
 
-export async function readEpoch(kv: Kv, ship: Ship): Promise<EpochRecord | null> {
-  const value = await kv.get(keys.epoch(ship));
-  return value === null ? null : decodeRecord<EpochRecord>(value, "an epoch record", ["epoch", "writer", "session"]);
-}
-
 function put(key: Buffer, value: Buffer): Write {
   return { kind: "put", key, value: [value] };
 }

@@ -3,7 +3,7 @@ import { constants } from "node:buffer";
 import type { Commit, KvLimits, RangeOptions, Write } from "./kv.ts";
 
 /** Greatest length of a key. */
-export const maxKeyBytes = 300;
+const maxKeyBytes = 300;
 const defaultLimitBytes = 1024 * 1024;
 
 /** Throws a RangeError unless `key` has 1 to 300 bytes. */
@@ -25,7 +25,7 @@ export function rangeOptions(options: RangeOptions = {}): Required<RangeOptions>
 }
 
 /** The bytes of a put's value. */
-export function pieceBytes(pieces: readonly Uint8Array[]): number {
+function pieceBytes(pieces: readonly Uint8Array[]): number {
   let bytes = 0;
   for (const piece of pieces) bytes += piece.length;
   return bytes;

@@ -21,7 +21,7 @@ export interface TextSink {
 }
 
 /** Decimal digits that make a number of at most 64 bits, or null. */
-export function parseNumber(text: string | undefined): bigint | null {
+function parseNumber(text: string | undefined): bigint | null {
   if (text === undefined || !/^[0-9]{1,20}$/.test(text)) {
     return null;
   }
