@@ -27,6 +27,7 @@ AssemblerStatus AssemblerCore::Fail(AssemblerStatus status, uint64_t id) {
     items_bytes_ -= items_.back().bytes.capacity();
     items_.pop_back();
   }
+  DropTakenItems();
   return status;
 }
 
@@ -261,6 +262,12 @@ ByteBuffer AssemblerCore::RemoveItem() {
   ByteBuffer bytes = std::move(items_[items_taken_].bytes);
   items_bytes_ -= bytes.capacity();
   items_taken_++;
+  DropTakenItems();
+  return bytes;
+}
+
+/** Frees the slots of items that are gone: all at once when none is left, else now and then. */
+void AssemblerCore::DropTakenItems() {
   if (items_taken_ == items_.size()) {
     items_taken_ = 0;
     std::vector<Item>().swap(items_);
@@ -268,7 +275,6 @@ ByteBuffer AssemblerCore::RemoveItem() {
     items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(items_taken_));
     items_taken_ = 0;
   }
-  return bytes;
 }
 
 AssembledInfo AssemblerCore::Next() const {

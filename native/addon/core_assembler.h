@@ -87,6 +87,7 @@ class AssemblerCore {
   void EmitPiece(ByteBuffer bytes, uint64_t index, bool last);
   void AddItem(const AssembledInfo &info, ByteBuffer bytes);
   ByteBuffer RemoveItem();
+  void DropTakenItems();
   size_t TailBytes() const { return run_.size() - run_end_; }
 
   AssemblerOptions options_;

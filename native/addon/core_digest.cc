@@ -6,13 +6,7 @@
 namespace seguro {
 
 const char *DigestCore::Advance(const uint8_t *bytes, size_t size, uint64_t stop_at) {
-  while (size > 0 && error_ == nullptr) {
-    if (id_ >= stop_at) {
-      // Also the beginning of a later event is forgotten, so that the next bytes may start with that event's header again.
-      head_size_ = 0;
-      in_body_ = false;
-      return nullptr;
-    }
+  while (size > 0 && error_ == nullptr && id_ < stop_at) {
     size_t taken;
     if (in_body_) {
       taken = std::min<uint64_t>(size, payload_left_ + padding_left_);
@@ -30,6 +24,11 @@ const char *DigestCore::Advance(const uint8_t *bytes, size_t size, uint64_t stop
     if (in_body_ && error_ == nullptr && payload_left_ + padding_left_ == 0) {
       Finish();
     }
+  }
+  if (id_ >= stop_at) {
+    // Also the beginning of a later event is forgotten, so that the next bytes may start with that event's header again.
+    head_size_ = 0;
+    in_body_ = false;
   }
   return error_;
 }

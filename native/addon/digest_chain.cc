@@ -1,7 +1,11 @@
 // Binds the digest chain: one asynchronous work takes every call that has queued up, and writes each one's pair into an array it was given.
 #include "digest_chain.h"
 
+#include <algorithm>
+#include <memory>
+
 #include "addon.h"
+#include "promise_work.h"
 
 namespace seguro {
 
@@ -36,11 +40,10 @@ DigestCore StartCore(const Napi::CallbackInfo &info) {
 }  // namespace
 
 /** Runs the jobs in order until one fails. Everything it touches is kept alive by references until it is done. */
-class DigestWork : public Napi::AsyncWorker {
+class DigestWork : public PromiseWork {
  public:
   DigestWork(Napi::Env env, DigestChain *chain, Napi::Object chain_object, Napi::Array parts, Napi::Buffer<uint8_t> results)
-      : Napi::AsyncWorker(env, "seguro.digest"),
-        deferred_(Napi::Promise::Deferred::New(env)),
+      : PromiseWork(env, "seguro.digest"),
         chain_(chain),
         results_(results.Data()),
         keep_chain_(Napi::Persistent(chain_object)),
@@ -55,8 +58,8 @@ class DigestWork : public Napi::AsyncWorker {
   }
 
   void AddJob(size_t parts_end, uint64_t stop_at) { jobs_.push_back({parts_end, stop_at}); }
-  Napi::Promise Promise() { return deferred_.Promise(); }
 
+ protected:
   void Execute() override {
     DigestCore &core = chain_->core_;
     size_t next = 0;
@@ -74,18 +77,16 @@ class DigestWork : public Napi::AsyncWorker {
     }
   }
 
-  void OnOK() override {
-    Napi::Env env = Env();
+  Napi::Value Result(Napi::Env env) override {
+    chain_->running_ = false;
     Napi::Object result = Napi::Object::New(env);
     result.Set("jobsDone", Napi::Number::New(env, static_cast<double>(jobs_done_)));
     result.Set("error", error_ == nullptr ? env.Null() : Napi::Value(Napi::String::New(env, error_)));
     result.Set("afterId", Napi::BigInt::New(env, chain_->core_.id()));
-    chain_->running_ = false;
-    deferred_.Resolve(result);
+    return result;
   }
 
  private:
-  Napi::Promise::Deferred deferred_;
   DigestChain *chain_;
   uint8_t *results_;
   Napi::ObjectReference keep_chain_;
@@ -113,15 +114,14 @@ Napi::Value DigestChain::Advance(const Napi::CallbackInfo &info) {
     throw Napi::Error::New(env, "a digest chain was called wrongly");
   }
   auto parts = info[0].As<Napi::Array>();
-  auto *work = new DigestWork(env, this, info.This().As<Napi::Object>(), parts, results);
+  auto work = std::make_unique<DigestWork>(env, this, info.This().As<Napi::Object>(), parts, results);
   for (uint32_t i = 0; i < ends.Length(); i++) {
     bool lossless = false;
     uint64_t stop_at = stops.Get(i).As<Napi::BigInt>().Uint64Value(&lossless);
     work->AddJob(std::min<size_t>(ends.Get(i).As<Napi::Number>().Uint32Value(), parts.Length()), stop_at);
   }
-  Napi::Promise promise = work->Promise();
+  Napi::Value promise = work.release()->Start();
   running_ = true;
-  work->Queue();
   return promise;
 }
 

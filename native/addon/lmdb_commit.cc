@@ -7,7 +7,11 @@
 namespace seguro {
 namespace {
 
-MDB_val ValOf(const LmdbSlice &slice) { return MDB_val{slice.size, const_cast<uint8_t *>(slice.data)}; }
+// LMDB compares without looking whether there is anything to compare, and an empty buffer of JavaScript has no address.
+MDB_val ValOf(const LmdbSlice &slice) {
+  static uint8_t nothing = 0;
+  return MDB_val{slice.size, slice.size == 0 ? &nothing : const_cast<uint8_t *>(slice.data)};
+}
 
 // Each function returns LMDB's code: exceptions stay out of the transaction, so that there is one place that ends it.
 

@@ -52,7 +52,11 @@ struct Row {
   MDB_val value;
 };
 
-MDB_val ValOf(const std::vector<uint8_t> &bytes) { return MDB_val{bytes.size(), const_cast<uint8_t *>(bytes.data())}; }
+// LMDB compares without looking whether there is anything to compare, and an empty vector has no address.
+MDB_val ValOf(const std::vector<uint8_t> &bytes) {
+  static uint8_t nothing = 0;
+  return MDB_val{bytes.size(), bytes.empty() ? &nothing : const_cast<uint8_t *>(bytes.data())};
+}
 
 uint8_t *Allocate(size_t size) {
   auto *bytes = static_cast<uint8_t *>(malloc(size == 0 ? 1 : size));

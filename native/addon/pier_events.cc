@@ -5,12 +5,12 @@
 
 namespace seguro::pier {
 
-// A multiple of every page size, small enough to stay in the processor's cache between the copy and the checksum.
-constexpr size_t kChunkBytes = 256 * 1024;
-constexpr size_t kShortEventBytes = 4;
 constexpr char kTable[] = "EVENTS";
+// So many entries are looked at between two questions whether the snapshot still stands.
+constexpr uint64_t kWalkEntries = 1024;
 
-Events::Events(const Snapshot& snapshot) : snapshot_(snapshot), table_(FindTable(snapshot, kTable, kTreeIntegerKey)) {}
+Events::Events(const Snapshot& snapshot, const FreePages& free_pages)
+    : snapshot_(snapshot), free_pages_(free_pages), table_(FindTable(snapshot, kTable, kTreeIntegerKey, &free_pages)) {}
 
 static PierFault Gap(const std::string& path, uint64_t before, uint64_t after) {
   return {"pier-gap", path + ": events are missing: " + std::to_string(before) + " is followed by " + std::to_string(after),
@@ -36,7 +36,7 @@ Events::Value Events::ValueAt(const TreeCursor& cursor) const {
 
 Span Events::Measure() const {
   Span span;
-  TreeCursor cursor(snapshot_, table_.tree, kTable);
+  TreeCursor cursor(snapshot_, table_.tree, kTable, &free_pages_);
   if (!table_.found || !cursor.First()) {
     return span;
   }
@@ -45,7 +45,8 @@ Span Events::Measure() const {
   span.last_id = ValueAt(cursor).id;
   span.count = table_.tree.entries;
   if (span.last_id < span.first_id || span.count != span.last_id - span.first_id + 1) {
-    Walk();
+    Survey survey;
+    Walk(survey);
     throw PierFault("pier-damaged", snapshot_.file().path() + ": table EVENTS counts " + std::to_string(span.count) +
                                         " events, but has those from " + std::to_string(span.first_id) + " to " +
                                         std::to_string(span.last_id));
@@ -53,41 +54,54 @@ Span Events::Measure() const {
   return span;
 }
 
-Survey Events::Walk() const {
-  Survey survey;
-  TreeCursor cursor(snapshot_, table_.tree, kTable);
-  uint8_t header[kPageHeaderBytes];
-  for (bool on = table_.found && cursor.First(); on; on = cursor.Next()) {
-    Value value = ValueAt(cursor);
-    if (survey.span.count == 0) {
-      survey.span.first_id = value.id;
-    } else if (value.id <= survey.span.last_id) {
-      throw snapshot_.Damaged(cursor.leaf_page(), "(table EVENTS) is out of order at event " + std::to_string(value.id));
-    } else if (value.id != survey.span.last_id + 1) {
-      throw Gap(snapshot_.file().path(), survey.span.last_id, value.id);
-    }
-    survey.span.last_id = value.id;
-    survey.span.count++;
-    survey.payload_bytes += value.bytes;
-    survey.largest_bytes = std::max(survey.largest_bytes, value.bytes);
-    if (value.bytes <= kShortEventBytes) {
-      survey.first_short_id = survey.short_events == 0 ? value.id : survey.first_short_id;
-      survey.short_events++;
-    }
-    if (value.inside == nullptr) {
-      snapshot_.file().Read(snapshot_.OffsetOf(value.page), header, sizeof header);
-      CheckOverflowHeader(value, header);
+// Counts one entry, which must be the next.
+void Events::Count(const TreeCursor& cursor, Survey& survey) const {
+  Value value = ValueAt(cursor);
+  if (survey.span.count == 0) {
+    survey.span.first_id = value.id;
+  } else if (value.id <= survey.span.last_id) {
+    throw snapshot_.Damaged(cursor.leaf_page(), "(table EVENTS) is out of order at event " + std::to_string(value.id));
+  } else if (value.id != survey.span.last_id + 1) {
+    throw Gap(snapshot_.file().path(), survey.span.last_id, value.id);
+  }
+  survey.span.last_id = value.id;
+  survey.span.count++;
+  survey.payload_bytes += value.bytes;
+  survey.largest_bytes = std::max(survey.largest_bytes, value.bytes);
+  if (value.bytes <= kShortEventBytes) {
+    survey.first_short_id = survey.short_events == 0 ? value.id : survey.first_short_id;
+    survey.short_events++;
+  }
+  if (value.inside == nullptr) {
+    uint8_t header[kPageHeaderBytes];
+    snapshot_.file().Read(snapshot_.OffsetOf(value.page), header, sizeof header);
+    CheckOverflowHeader(value, header);
+  }
+}
+
+bool Events::Walk(Survey& survey) const {
+  Survey walked = survey;
+  TreeCursor cursor(snapshot_, table_.tree, kTable, &free_pages_);
+  bool on = table_.found && (walked.span.count == 0 ? cursor.First() : cursor.Seek(walked.span.last_id + 1));
+  for (; on; on = cursor.Next()) {
+    Count(cursor, walked);
+    if (walked.span.count % kWalkEntries == 0) {
+      if (!snapshot_.Intact()) {
+        return false;
+      }
+      survey = walked;
     }
   }
-  if (survey.span.count != (table_.found ? table_.tree.entries : 0)) {
-    throw PierFault("pier-damaged", snapshot_.file().path() + ": table EVENTS counts " + std::to_string(table_.tree.entries) +
-                                        " events and has " + std::to_string(survey.span.count));
+  if (!snapshot_.Intact()) {
+    return false;
   }
-  return survey;
+  CheckCount(snapshot_, walked.span.count, table_.tree, kTable);
+  survey = walked;
+  return true;
 }
 
 TreeCursor Events::SeekExactly(uint64_t id) const {
-  TreeCursor cursor(snapshot_, table_.tree, kTable);
+  TreeCursor cursor(snapshot_, table_.tree, kTable, &free_pages_);
   bool on = table_.found && cursor.Seek(id);
   if (on && cursor.Id() == id) {
     return cursor;
@@ -152,7 +166,7 @@ uint32_t Events::CopyOverflow(const Value& value, uint8_t* to, uint32_t crc, boo
 }
 
 uint64_t Events::LastId() const {
-  TreeCursor cursor(snapshot_, table_.tree, kTable);
+  TreeCursor cursor(snapshot_, table_.tree, kTable, &free_pages_);
   return table_.found && cursor.Last() ? ValueAt(cursor).id : 0;
 }
 
@@ -217,92 +231,6 @@ std::optional<Run> Events::Pack(const Request& request, std::optional<LargeEvent
   }
   trusted.total_bytes = trusted.bytes;
   return trusted;
-}
-
-// The first pass over a large event. False when the snapshot went stale; what was checked before stays checked.
-bool Events::CheckLarge(const Value& value, bool accept_zero_pages, LargeEvent& large) const {
-  if (large.checked_bytes == 0 && value.inside == nullptr) {
-    uint8_t header[kPageHeaderBytes];
-    snapshot_.file().Read(snapshot_.OffsetOf(value.page), header, sizeof header);
-    CheckOverflowHeader(value, header);
-  }
-  std::vector<uint8_t> chunk(kChunkBytes);
-  while (large.checked_bytes < value.bytes) {
-    uint64_t at = large.checked_bytes;
-    size_t length = static_cast<size_t>(std::min<uint64_t>(value.bytes - at, at == 0 ? kChunkBytes - kPageHeaderBytes : kChunkBytes));
-    ReadPiece(value, at, chunk.data(), length);
-    if (!snapshot_.Intact()) {
-      return false;
-    }
-    if (value.inside == nullptr && !accept_zero_pages) {
-      CheckZeros(value, at, chunk.data(), length);
-    }
-    large.crc = seguro_crc32c(large.crc, chunk.data(), length);
-    large.checked_bytes += length;
-  }
-  return true;
-}
-
-void Events::ReadPiece(const Value& value, uint64_t offset_bytes, uint8_t* to, size_t length_bytes) const {
-  if (value.inside != nullptr) {
-    std::memcpy(to, value.inside + offset_bytes, length_bytes);
-  } else {
-    snapshot_.file().Read(snapshot_.OffsetOf(value.page) + kPageHeaderBytes + offset_bytes, to, length_bytes);
-  }
-}
-
-std::optional<Run> Events::PackLarge(const Value& value, const Request& request, std::optional<LargeEvent>& large) const {
-  uint8_t header[SEGURO_RECORD_HEADER_BYTES];
-  if (request.offset_bytes == 0 && (!large || large->id != value.id || large->offset_bytes > 0)) {
-    large = LargeEvent();
-    large->id = value.id;
-    large->payload_bytes = value.bytes;
-    large->crc = large->running_crc = seguro_record_begin(header, value.id, value.bytes);
-  }
-  if (!large || large->id != value.id || large->payload_bytes != value.bytes || large->offset_bytes != request.offset_bytes) {
-    throw PierFault("pier-range", "the pieces of event " + std::to_string(value.id) + " must be read in order, from the first");
-  }
-  if (!CheckLarge(value, request.accept_zero_pages, *large)) {
-    return std::nullopt;
-  }
-  LargeEvent next = *large;
-  uint8_t* at = request.to;
-  uint64_t total = seguro_record_bytes(value.bytes);
-  uint64_t end = next.offset_bytes + std::min<uint64_t>(request.room_bytes & ~size_t{7}, total - next.offset_bytes);
-  if (next.offset_bytes == 0) {
-    seguro_record_begin(at, value.id, value.bytes);
-    seguro_store_u32(at + 20, next.crc);
-    at += SEGURO_RECORD_HEADER_BYTES;
-    next.offset_bytes = SEGURO_RECORD_HEADER_BYTES;
-  }
-  while (next.offset_bytes < end) {
-    uint64_t done = next.offset_bytes - SEGURO_RECORD_HEADER_BYTES;
-    size_t step = static_cast<size_t>(std::min<uint64_t>(end - next.offset_bytes, kChunkBytes));
-    size_t payload = static_cast<size_t>(std::min<uint64_t>(step, value.bytes - done));
-    ReadPiece(value, done, at, payload);
-    if (!snapshot_.Intact()) {
-      break;
-    }
-    next.running_crc = seguro_crc32c(next.running_crc, at, payload);
-    std::memset(at + payload, 0, step - payload);
-    at += step;
-    next.offset_bytes += step;
-  }
-  if (next.offset_bytes == total && next.running_crc != next.crc) {
-    throw PierFault("pier-damaged", snapshot_.file().path() + ": event " + std::to_string(value.id) + " changed while it was read");
-  }
-  if (next.offset_bytes == large->offset_bytes) {
-    return std::nullopt;
-  }
-  Run run;
-  run.first_id = run.last_id = value.id;
-  run.count = 1;
-  run.bytes = next.offset_bytes - large->offset_bytes;
-  run.offset_bytes = large->offset_bytes;
-  run.total_bytes = total;
-  run.short_events = value.bytes <= kShortEventBytes ? 1 : 0;
-  large = next;
-  return run;
 }
 
 }  // namespace seguro::pier

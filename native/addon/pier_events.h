@@ -8,6 +8,11 @@
 
 namespace seguro::pier {
 
+// A multiple of every page size, small enough to stay in the processor's cache between the copy and the checksum.
+constexpr size_t kChunkBytes = 256 * 1024;
+// Vere refuses to replay events of at most so many bytes.
+constexpr size_t kShortEventBytes = 4;
+
 // What a run of records needs to say besides its bytes. `offset_bytes` and `total_bytes` differ from 0 and `bytes` only where one event,
 // larger than the room given, comes in pieces.
 struct Run {
@@ -48,12 +53,14 @@ struct LargeEvent {
 
 class Events {
  public:
-  explicit Events(const Snapshot& snapshot);
+  // Both must outlive it.
+  Events(const Snapshot& snapshot, const FreePages& free_pages);
 
   // Cheap: looks at the first and the last leaf. Throws pier-gap (after a walk that finds the place) when the count does not fit.
   Span Measure() const;
-  // Looks at every entry and at the header of every large one, not at the payloads.
-  Survey Walk() const;
+  // Looks at every entry and at the header of every large one, not at the payloads. Goes on where `survey` ends; false when the snapshot
+  // went stale before the end.
+  bool Walk(Survey& survey) const;
   // 0 when there are none.
   uint64_t LastId() const;
 
@@ -76,6 +83,7 @@ class Events {
     const uint8_t* inside = nullptr;  // null: at page
     uint64_t page = 0;
   };
+  void Count(const TreeCursor& cursor, Survey& survey) const;
   Value ValueAt(const TreeCursor& cursor) const;
   TreeCursor SeekExactly(uint64_t id) const;
   void CheckOverflowHeader(const Value& value, const uint8_t* header) const;
@@ -87,6 +95,7 @@ class Events {
   void ReadPiece(const Value& value, uint64_t offset_bytes, uint8_t* to, size_t length_bytes) const;
 
   const Snapshot& snapshot_;
+  const FreePages& free_pages_;
   const NamedTree table_;
 };
 

@@ -69,6 +69,16 @@ void File::Read(uint64_t offset, void* to, size_t length_bytes) const {
   ReadVector(offset, &vector, 1, length_bytes);
 }
 
+size_t File::ReadUpTo(uint64_t offset, void* to, size_t least_bytes, size_t most_bytes) const {
+  ssize_t got = pread(descriptor_, to, most_bytes, static_cast<off_t>(offset));
+  size_t read_bytes = got > 0 ? static_cast<size_t>(got) : 0;
+  if (read_bytes < least_bytes) {
+    Read(offset + read_bytes, static_cast<uint8_t*>(to) + read_bytes, least_bytes - read_bytes);
+    return least_bytes;
+  }
+  return read_bytes;
+}
+
 void File::ReadTwo(uint64_t offset, void* first, size_t first_bytes, void* second, size_t second_bytes) const {
   iovec vector[2] = {{first, first_bytes}, {second, second_bytes}};
   ReadVector(offset, vector, 2, first_bytes + second_bytes);
@@ -162,10 +172,8 @@ void Snapshot::CheckRange(uint64_t page, uint64_t count, const std::string& what
   }
 }
 
-Page Snapshot::ReadPage(uint64_t number, uint16_t flags, uint8_t* to, const std::string& table) const {
-  CheckRange(number, 1, "table " + table);
-  file_->Read(OffsetOf(number), to, page_bytes());
-  Page page(to, page_bytes());
+Page Snapshot::CheckPage(uint64_t number, uint16_t flags, const uint8_t* bytes, const std::string& table) const {
+  Page page(bytes, page_bytes());
   std::string wrong = page.Check(number, flags);
   if (!wrong.empty()) {
     throw Damaged(number, "(table " + table + ") " + wrong);

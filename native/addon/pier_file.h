@@ -29,6 +29,8 @@ class File {
   // Reads exactly so many bytes, or throws pier-damaged: the file ends before.
   void Read(uint64_t offset, void* to, size_t length_bytes) const;
   void ReadTwo(uint64_t offset, void* first, size_t first_bytes, void* second, size_t second_bytes) const;
+  // Reads at least `least_bytes`, and up to `most_bytes` where the file has them; returns how many.
+  size_t ReadUpTo(uint64_t offset, void* to, size_t least_bytes, size_t most_bytes) const;
   uint64_t LengthBytes() const;
   // The newest of the two meta pages, both checked.
   Meta NewestMeta() const;
@@ -54,8 +56,8 @@ class Snapshot {
 
   uint64_t OffsetOf(uint64_t page) const { return page * page_bytes(); }
   void CheckRange(uint64_t page, uint64_t count, const std::string& what) const;
-  // A tree's page, read into `to` (page_bytes()) and checked.
-  Page ReadPage(uint64_t page, uint16_t flags, uint8_t* to, const std::string& table) const;
+  // Checks the page `number` of a tree in memory; throws pier-damaged.
+  Page CheckPage(uint64_t number, uint16_t flags, const uint8_t* bytes, const std::string& table) const;
 
   PierFault Damaged(uint64_t page, const std::string& what) const;
 

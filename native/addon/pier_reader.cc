@@ -17,10 +17,19 @@ constexpr size_t kMetaValueBytesMax = size_t{16} << 20;
 
 // `read` gives an optional: nothing when its snapshot went stale.
 template <typename Read>
-static auto WithSnapshot(const std::shared_ptr<const pier::File>& file, Read read) {
+auto PierReader::WithSnapshot(State& state, Read read) {
+  std::lock_guard guard(state.one_at_a_time);
   for (int attempt = 0; attempt < kAttempts; attempt++) {
-    Snapshot snapshot(file);
+    Snapshot snapshot(state.file);
     try {
+      if (state.free_transaction != snapshot.meta().transaction) {
+        state.free_transaction.reset();
+        state.free_pages = ReadFreePages(snapshot);
+        if (!snapshot.Intact()) {
+          continue;
+        }
+        state.free_transaction = snapshot.meta().transaction;
+      }
       auto result = read(snapshot, attempt);
       if (result) {
         return *result;
@@ -31,7 +40,7 @@ static auto WithSnapshot(const std::shared_ptr<const pier::File>& file, Read rea
       }
     }
   }
-  throw PierFault("pier-busy", file->path() + " changes too fast to be read", "try again when the ship is quieter");
+  throw PierFault("pier-busy", state.file->path() + " changes too fast to be read", "try again when the ship is quieter");
 }
 
 void PierReader::Define(Napi::Env env, Napi::Object exports) {
@@ -75,9 +84,8 @@ Napi::Value PierReader::Measure(const Napi::CallbackInfo& info) {
   return PierWork::Start(
       info.Env(), Napi::Value(),
       [state, answer] {
-        *answer = WithSnapshot(state->file, [&](const Snapshot& snapshot, int) {
-          CheckLength(snapshot);
-          Answer found = {Events(snapshot).Measure(), snapshot.meta().transaction, state->file->LengthBytes()};
+        *answer = WithSnapshot(*state, [&](const Snapshot& snapshot, int) {
+          Answer found = {Events(snapshot, state->free_pages).Measure(), snapshot.meta().transaction, state->file->LengthBytes()};
           return snapshot.Intact() ? std::optional(found) : std::nullopt;
         });
       },
@@ -96,10 +104,8 @@ Napi::Value PierReader::Walk(const Napi::CallbackInfo& info) {
   return PierWork::Start(
       info.Env(), Napi::Value(),
       [state, answer] {
-        *answer = WithSnapshot(state->file, [](const Snapshot& snapshot, int) {
-          CheckLength(snapshot);
-          pier::Survey survey = Events(snapshot).Walk();
-          return snapshot.Intact() ? std::optional(survey) : std::nullopt;
+        WithSnapshot(*state, [&](const Snapshot& snapshot, int) {
+          return Events(snapshot, state->free_pages).Walk(*answer) ? std::optional(true) : std::nullopt;
         });
       },
       [answer](Napi::Env env) -> Napi::Value {
@@ -115,10 +121,10 @@ Napi::Value PierReader::Walk(const Napi::CallbackInfo& info) {
 
 using MetaEntries = std::vector<std::pair<std::vector<uint8_t>, std::vector<uint8_t>>>;
 
-static MetaEntries ReadMetaTable(const Snapshot& snapshot) {
+static MetaEntries ReadMetaTable(const Snapshot& snapshot, const pier::FreePages& free_pages) {
   MetaEntries entries;
-  pier::NamedTree table = FindTable(snapshot, "META", 0);
-  pier::TreeCursor cursor(snapshot, table.tree, "META");
+  pier::NamedTree table = FindTable(snapshot, "META", 0, &free_pages);
+  pier::TreeCursor cursor(snapshot, table.tree, "META", &free_pages);
   for (bool on = table.found && cursor.First(); on; on = cursor.Next()) {
     const pier::Node& node = cursor.node();
     std::vector<uint8_t> key(node.key, node.key + node.key_bytes);
@@ -127,10 +133,7 @@ static MetaEntries ReadMetaTable(const Snapshot& snapshot) {
     }
     entries.emplace_back(std::move(key), ReadSmallValue(snapshot, node, "a value of META", kMetaValueBytesMax));
   }
-  if (table.found && entries.size() != table.tree.entries) {
-    throw PierFault("pier-damaged", snapshot.file().path() + ": table META counts " + std::to_string(table.tree.entries) +
-                                        " entries and has " + std::to_string(entries.size()));
-  }
+  CheckCount(snapshot, entries.size(), table.tree, "META");
   return entries;
 }
 
@@ -140,8 +143,8 @@ Napi::Value PierReader::ReadMeta(const Napi::CallbackInfo& info) {
   return PierWork::Start(
       info.Env(), Napi::Value(),
       [state, answer] {
-        *answer = WithSnapshot(state->file, [](const Snapshot& snapshot, int) {
-          MetaEntries entries = ReadMetaTable(snapshot);
+        *answer = WithSnapshot(*state, [&](const Snapshot& snapshot, int) {
+          MetaEntries entries = ReadMetaTable(snapshot, state->free_pages);
           return snapshot.Intact() ? std::optional(std::move(entries)) : std::nullopt;
         });
       },
@@ -174,9 +177,8 @@ Napi::Value PierReader::NextRun(const Napi::CallbackInfo& info) {
   return PierWork::Start(
       info.Env(), into,
       [state, answer, request]() mutable {
-        std::lock_guard guard(state->one_at_a_time);
-        pier::Run run = WithSnapshot(state->file, [&](const Snapshot& snapshot, int attempt) {
-          Events events(snapshot);
+        pier::Run run = WithSnapshot(*state, [&](const Snapshot& snapshot, int attempt) {
+          Events events(snapshot, state->free_pages);
           if (request.from_id > events.LastId()) {
             return snapshot.Intact() ? std::optional(pier::Run()) : std::nullopt;
           }

@@ -22,6 +22,9 @@ class PierReader : public Napi::ObjectWrap<PierReader> {
     std::shared_ptr<const pier::File> file;
     std::mutex one_at_a_time;
     std::optional<pier::LargeEvent> large;
+    // Of the transaction read last: a pier at rest has its list read once.
+    std::optional<uint64_t> free_transaction;
+    pier::FreePages free_pages;
   };
 
   Napi::Value Measure(const Napi::CallbackInfo& info);
@@ -29,6 +32,8 @@ class PierReader : public Napi::ObjectWrap<PierReader> {
   Napi::Value ReadMeta(const Napi::CallbackInfo& info);
   Napi::Value NextRun(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
+  template <typename Read>
+  static auto WithSnapshot(State& state, Read read);
   std::shared_ptr<State> Use(Napi::Env env) const;
 
   std::shared_ptr<State> state_;

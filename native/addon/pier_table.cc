@@ -14,6 +14,10 @@ constexpr size_t kMapBytesMost = size_t{1} << 40;
 constexpr size_t kMapBytesLeast = size_t{1} << 30;
 
 static PierFault LmdbFault(const std::string& path, int code) {
+  if (code == EIO) {
+    // What LMDB makes of a write that came back short, which is how a disk fills up.
+    return {"pier-full", "cannot write all of " + path, "make room on that disk and try again; if there is room, look at the kernel's log"};
+  }
   if (code > 0) {
     return SystemFault("cannot write " + path, code);
   }

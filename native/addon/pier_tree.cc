@@ -1,12 +1,15 @@
 // The checked walk over a table's pages, and what is found with it: named tables and pages that the file lacks.
 #include "pier_tree.h"
 
+#include <algorithm>
+
 namespace seguro::pier {
 
 constexpr size_t kFreeListBytesMax = size_t{1} << 30;
+constexpr uint64_t kWindowPages = 16;
 
-TreeCursor::TreeCursor(const Snapshot& snapshot, const Tree& tree, std::string table)
-    : snapshot_(snapshot), table_(std::move(table)), depth_(tree.depth), root_(tree.root), levels_(tree.depth) {
+TreeCursor::TreeCursor(const Snapshot& snapshot, const Tree& tree, std::string table, const FreePages* free_pages)
+    : snapshot_(snapshot), free_pages_(free_pages), table_(std::move(table)), depth_(tree.depth), root_(tree.root), levels_(tree.depth) {
   if (depth_ > kDepthMax || (depth_ == 0) != (root_ == kNoPage)) {
     throw PierFault("pier-damaged", snapshot.file().path() + ": table " + table_ + " has an impossible depth");
   }
@@ -14,8 +17,22 @@ TreeCursor::TreeCursor(const Snapshot& snapshot, const Tree& tree, std::string t
 
 void TreeCursor::Load(unsigned depth, uint64_t page_number) {
   Level& level = levels_[depth];
-  level.bytes.resize(snapshot_.page_bytes());
-  level.page = snapshot_.ReadPage(page_number, depth + 1 == depth_ ? kPageLeaf : kPageBranch, level.bytes.data(), table_);
+  size_t page_bytes = snapshot_.page_bytes();
+  snapshot_.CheckRange(page_number, 1, "table " + table_);
+  if (page_number - level.window_page >= level.window_pages) {
+    bool next_leaf = depth + 1 == depth_ && level.window_pages > 0 && page_number == level.window_page + level.window_pages;
+    uint64_t pages = next_leaf ? std::min(kWindowPages, snapshot_.meta().last_page + 1 - page_number) : 1;
+    level.window.resize(pages * page_bytes);
+    level.window_pages = 0;
+    size_t got = snapshot_.file().ReadUpTo(snapshot_.OffsetOf(page_number), level.window.data(), page_bytes, level.window.size());
+    level.window_page = page_number;
+    level.window_pages = got / page_bytes;
+  }
+  if (free_pages_ != nullptr && std::binary_search(free_pages_->begin(), free_pages_->end(), page_number)) {
+    throw snapshot_.Damaged(page_number, "(table " + table_ + ") is in use and free at once");
+  }
+  const uint8_t* bytes = level.window.data() + (page_number - level.window_page) * page_bytes;
+  level.page = snapshot_.CheckPage(page_number, depth + 1 == depth_ ? kPageLeaf : kPageBranch, bytes, table_);
   level.page_number = page_number;
   level.index = 0;
 }
@@ -110,11 +127,19 @@ bool TreeCursor::Seek(uint64_t id) {
   return Next();
 }
 
-NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t flags_wanted) {
-  TreeCursor cursor(snapshot, snapshot.meta().main, "of tables");
+void CheckCount(const Snapshot& snapshot, uint64_t found, const Tree& tree, const std::string& table) {
+  if (found != tree.entries) {
+    throw PierFault("pier-damaged", snapshot.file().path() + ": table " + table + " counts " + std::to_string(tree.entries) +
+                                        " entries and has " + std::to_string(found));
+  }
+}
+
+NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t flags_wanted, const FreePages* free_pages) {
+  TreeCursor cursor(snapshot, snapshot.meta().main, "of tables", free_pages);
   std::string before;
   NamedTree out;
-  for (bool on = cursor.First(); on; on = cursor.Next()) {
+  uint64_t tables = 0;
+  for (bool on = cursor.First(); on; on = cursor.Next(), tables++) {
     const Node& node = cursor.node();
     std::string key(reinterpret_cast<const char*>(node.key), node.key_bytes);
     if (!before.empty() && key <= before) {
@@ -130,6 +155,7 @@ NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t 
     out.found = true;
     std::memcpy(&out.tree, node.inside, sizeof out.tree);
   }
+  CheckCount(snapshot, tables, snapshot.meta().main, "of tables");
   if (!out.found) {
     return out;
   }
@@ -144,18 +170,13 @@ NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t 
   return out;
 }
 
-void CheckLength(const Snapshot& snapshot) {
-  uint64_t page_bytes = snapshot.page_bytes();
-  uint64_t present = snapshot.file().LengthBytes() / page_bytes;
-  uint64_t wanted = snapshot.meta().last_page + 1;
-  if (present >= wanted) {
-    return;
-  }
-  std::vector<bool> free(wanted - present);
-  uint64_t found = 0;
-  TreeCursor cursor(snapshot, snapshot.meta().free, "of free pages");
+FreePages ReadFreePages(const Snapshot& snapshot) {
+  FreePages pages;
+  TreeCursor cursor(snapshot, snapshot.meta().free, "of free pages", nullptr);
   uint64_t before = 0;
-  for (bool on = cursor.First(); on; on = cursor.Next()) {
+  uint64_t lists = 0;
+  uint64_t wanted = snapshot.meta().last_page + 1;
+  for (bool on = cursor.First(); on; on = cursor.Next(), lists++) {
     if (cursor.Id() <= before) {
       throw snapshot.Damaged(cursor.leaf_page(), "(table of free pages) is out of order");
     }
@@ -164,18 +185,27 @@ void CheckLength(const Snapshot& snapshot) {
     // The first number counts the others.
     for (size_t at = sizeof(uint64_t); at + sizeof(uint64_t) <= list.size(); at += sizeof(uint64_t)) {
       uint64_t page = seguro_load_u64(list.data() + at);
-      if (page >= present && page < wanted && !free[page - present]) {
-        free[page - present] = true;
-        found++;
+      if (page < 2 || page >= wanted) {
+        throw snapshot.Damaged(cursor.leaf_page(), "(table of free pages) names a page outside the file");
       }
+      pages.push_back(page);
     }
   }
-  if (found < free.size()) {
+  CheckCount(snapshot, lists, snapshot.meta().free, "of free pages");
+  std::sort(pages.begin(), pages.end());
+  if (std::adjacent_find(pages.begin(), pages.end()) != pages.end()) {
+    throw PierFault("pier-damaged", snapshot.file().path() + ": the list of free pages names a page twice");
+  }
+  uint64_t length_bytes = snapshot.file().LengthBytes();
+  uint64_t present = std::min(wanted, length_bytes / snapshot.page_bytes());
+  auto lacking = pages.end() - std::lower_bound(pages.begin(), pages.end(), present);
+  if (static_cast<uint64_t>(lacking) < wanted - present) {
     throw PierFault("pier-damaged",
-                    snapshot.file().path() + " is cut short: it has " + std::to_string(snapshot.file().LengthBytes()) + " bytes of " +
-                        std::to_string(wanted * page_bytes),
+                    snapshot.file().path() + " is cut short: it has " + std::to_string(length_bytes) + " bytes of " +
+                        std::to_string(wanted * snapshot.page_bytes()),
                     "copy the pier again, with the ship stopped");
   }
+  return pages;
 }
 
 std::vector<uint8_t> ReadSmallValue(const Snapshot& snapshot, const Node& node, const std::string& what, size_t limit_bytes) {

@@ -8,9 +8,14 @@
 
 namespace seguro::pier {
 
+// The pages that no table uses. None of a table's pages may be among them: an old copy of a root or a branch, which a damaged link could
+// lead to, always is.
+using FreePages = std::vector<uint64_t>;
+
 class TreeCursor {
  public:
-  TreeCursor(const Snapshot& snapshot, const Tree& tree, std::string table);
+  // `free_pages` (sorted) may be null: then pages are not looked up there. It and the snapshot must outlive the cursor.
+  TreeCursor(const Snapshot& snapshot, const Tree& tree, std::string table, const FreePages* free_pages);
 
   // Each places the cursor on an entry, or returns false when there is none.
   bool First();
@@ -30,7 +35,10 @@ class TreeCursor {
     uint64_t page_number = 0;
     unsigned index = 0;
     Page page;
-    std::vector<uint8_t> bytes;
+    // Pages read at once, from `window_page` on: leaves that were written one after the other are read so too.
+    std::vector<uint8_t> window;
+    uint64_t window_page = 0;
+    uint64_t window_pages = 0;
   };
 
   enum class Edge { kFirst, kLast };
@@ -41,6 +49,7 @@ class TreeCursor {
   uint64_t KeyOf(const Level& level, const uint8_t* key, size_t key_bytes) const;
 
   const Snapshot& snapshot_;
+  const FreePages* const free_pages_;
   const std::string table_;
   const unsigned depth_;
   const uint64_t root_;
@@ -53,10 +62,14 @@ struct NamedTree {
   bool found = false;
   Tree tree = {.page_bytes = 0, .flags = 0, .depth = 0, .branch_pages = 0, .leaf_pages = 0, .overflow_pages = 0, .entries = 0, .root = kNoPage};
 };
-NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t flags_wanted);
+NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t flags_wanted, const FreePages* free_pages);
 
-// Throws unless every page that the file should have and has not is on the list of free pages: LMDB leaves those unwritten at the end.
-void CheckLength(const Snapshot& snapshot);
+// Throws pier-damaged unless a walk found as many entries as the table says it has.
+void CheckCount(const Snapshot& snapshot, uint64_t found, const Tree& tree, const std::string& table);
+
+// The list of free pages, sorted. Throws unless every page that the file should have and has not is on it: LMDB leaves those unwritten at
+// the end of the file.
+FreePages ReadFreePages(const Snapshot& snapshot);
 
 // A value of moderate size (META, lists of free pages), whole; `limit_bytes` guards against damaged lengths.
 std::vector<uint8_t> ReadSmallValue(const Snapshot& snapshot, const Node& node, const std::string& what, size_t limit_bytes);

@@ -5,27 +5,25 @@
 
 #include "addon.h"
 #include "core_unpack.h"
+#include "promise_work.h"
 
 namespace seguro {
 
 namespace {
 
-class UnpackWork : public Napi::AsyncWorker {
+class UnpackWork : public PromiseWork {
  public:
   UnpackWork(Napi::Env env, Napi::Buffer<uint8_t> rows, const UnpackOptions &options)
-      : Napi::AsyncWorker(env, "seguro.unpack"),
-        deferred_(Napi::Promise::Deferred::New(env)),
+      : PromiseWork(env, "seguro.unpack"),
         data_(rows.Data()),
         size_(rows.Length()),
         options_(options),
         keep_rows_(Napi::Persistent(static_cast<Napi::Object>(rows))) {}
 
-  Napi::Promise Promise() { return deferred_.Promise(); }
-
+ protected:
   void Execute() override { result_ = Unpack(data_, size_, options_); }
 
-  void OnOK() override {
-    Napi::Env env = Env();
+  Napi::Value Result(Napi::Env env) override {
     Napi::Object result = Napi::Object::New(env);
     result.Set("firstId", Napi::BigInt::New(env, result_.first_id));
     result.Set("lastId", Napi::BigInt::New(env, result_.last_id));
@@ -37,11 +35,10 @@ class UnpackWork : public Napi::AsyncWorker {
     bool manifest = result_.stop == UnpackStop::kManifest;
     result.Set("manifest", manifest ? Napi::Value(Napi::Buffer<uint8_t>::Copy(env, result_.manifest, SEGURO_BLOCK_HEADER_BYTES))
                                     : env.Null());
-    deferred_.Resolve(result);
+    return result;
   }
 
  private:
-  Napi::Promise::Deferred deferred_;
   uint8_t *data_;
   size_t size_;
   UnpackOptions options_;
@@ -67,10 +64,7 @@ Napi::Value UnpackBlocks(const Napi::CallbackInfo &info) {
   options.from_id = IdOf(info[4]);
   options.through_id = IdOf(info[5]);
   options.next_id = IdOf(info[6]);
-  auto *work = new UnpackWork(env, info[0].As<Napi::Buffer<uint8_t>>(), options);
-  Napi::Promise promise = work->Promise();
-  work->Queue();
-  return promise;
+  return (new UnpackWork(env, info[0].As<Napi::Buffer<uint8_t>>(), options))->Start();
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ static int check_order(seguro *handle, uint64_t id, uint64_t count) {
     return seguro_error_set(handle, SEGURO_ERR_ARGUMENT, id, "event ids are 1 to 2^63 - 1");
   }
   uint64_t next_id = seguro_next_id(handle);
-  bool is_repeat = id < next_id && seguro_queue_first(&handle->queue) == 0;
+  bool is_repeat = id < next_id && id <= handle->info.height;
   if (next_id != 0 && id != next_id && !is_repeat) {
     return seguro_error_set(handle, SEGURO_ERR_ORDER, id, "event %llu does not follow; expected is %llu",
                             (unsigned long long)id, (unsigned long long)next_id);
@@ -65,20 +65,32 @@ static int check_order(seguro *handle, uint64_t id, uint64_t count) {
   return 0;
 }
 
-/* Waits until `bytes` more may be kept. An empty queue takes anything, so that one event of any size always passes. */
-static int wait_for_room(seguro *handle, uint64_t bytes, uint64_t id, int64_t timeout_ms) {
+/* Whether `bytes` more may be kept. An empty queue takes anything, so that one event of any size always passes. A repeat of a stored event
+ * passes alone: an acknowledgement names the log's height, and could not say which of several repeats it means. */
+static bool has_room(const seguro *handle, uint64_t bytes, uint64_t id) {
   uint64_t most = handle->options.buffer_bytes;
-  if (handle->queue.bytes == 0 || (bytes <= most && handle->queue.bytes <= most - bytes)) {
+  if (handle->queue.bytes == 0) {
+    return true;
+  }
+  if (id <= handle->info.height) {
+    return seguro_queue_first(&handle->queue) == 0;
+  }
+  return bytes <= most && handle->queue.bytes <= most - bytes;
+}
+
+static int wait_for_room(seguro *handle, uint64_t bytes, uint64_t id, int64_t timeout_ms) {
+  if (has_room(handle, bytes, id)) {
     return 0;
   }
   seguro_patience patience;
   seguro_patience_begin(&patience, timeout_ms, "room in the client's buffer", id);
   for (;;) {
     int code = seguro_patience_step(handle, &patience);
-    if (handle->queue.bytes == 0 || (bytes <= most && handle->queue.bytes <= most - bytes)) {
-      return code == SEGURO_ERR_TIMEOUT ? 0 : code;
+    bool is_usable = code == 0 || code == SEGURO_ERR_TIMEOUT;
+    if (!is_usable || has_room(handle, bytes, id)) {
+      return is_usable ? 0 : code;
     }
-    if (code < 0) {
+    if (code == SEGURO_ERR_TIMEOUT) {
       return code;
     }
   }

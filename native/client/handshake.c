@@ -134,6 +134,10 @@ int seguro_handshake_opened(seguro *handle, const seguro_reply_opened *opened) {
   if (code == 0 && handle->options.kind != SEGURO_KIND_EITHER && opened->kind != handle->options.kind) {
     code = seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "the sidecar opened a ship of the other kind");
   }
+  if (code == 0 && handle->options.role == SEGURO_ROLE_WRITE && !seguro_send_repeat(handle, opened->height)) {
+    code = seguro_session_fail(handle, SEGURO_ERR_DIVERGED, "the log ends at event %llu, inside an atomic batch of ours",
+                               (unsigned long long)opened->height);
+  }
   if (code != 0) {
     return code;
   }

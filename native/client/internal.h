@@ -37,6 +37,14 @@ typedef struct seguro_send_frame {
   seguro_segment *segment;
 } seguro_send_frame;
 
+/* Records that the log already holds, sent again as one batch: see seguro_send_repeat. */
+typedef struct seguro_repeat {
+  uint64_t first_id;
+  uint64_t last_id;
+  uint64_t left_bytes; /* of the record stream, not yet put into frames */
+  bool is_begun;
+} seguro_repeat;
+
 /* A growing byte buffer; grows by doubling. */
 typedef struct seguro_buffer {
   uint8_t *bytes;
@@ -106,6 +114,7 @@ struct seguro {
   uint64_t send_offset;
   seguro_send_frame frames[SEGURO_SEND_FRAMES_MAX];
   unsigned frame_count;
+  seguro_repeat repeat;
   seguro_buffer control; /* handshake, requests, credit: small frames, sent between the record stream's */
 
   seguro_buffer receive;
@@ -162,6 +171,7 @@ int seguro_control_add(seguro *handle, uint8_t type, uint32_t request, const seg
 int seguro_send_step(seguro *handle);
 bool seguro_send_is_wanted(const seguro *handle);
 void seguro_send_rewind(seguro *handle);
+bool seguro_send_repeat(seguro *handle, uint64_t height);
 uint32_t seguro_request_number(seguro *handle);
 
 /* receive.c: returns bytes received, 0 for none, or a negative code. */

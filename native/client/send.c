@@ -39,14 +39,28 @@ uint32_t seguro_request_number(seguro *handle) {
   return handle->request_last;
 }
 
-static void frame_prepare(seguro_send_frame *frame, seguro_segment *segment, uint64_t offset, uint64_t body_bytes) {
+static uint8_t *batch_store(uint8_t *head, uint64_t first_id, uint64_t last_id, uint64_t stream_bytes) {
+  seguro_frame_store(head, (seguro_frame_header){.body_bytes = BATCH_BODY_BYTES, .type = SEGURO_FRAME_BATCH});
+  seguro_store_u64(head + SEGURO_FRAME_HEADER_BYTES, first_id);
+  seguro_store_u64(head + SEGURO_FRAME_HEADER_BYTES + 8, last_id - first_id + 1);
+  seguro_store_u64(head + SEGURO_FRAME_HEADER_BYTES + 16, stream_bytes);
+  return head + SEGURO_FRAME_HEADER_BYTES + BATCH_BODY_BYTES;
+}
+
+/* Makes the next frame out of at most body_bytes from `offset` of a segment; returns the bytes it took. */
+static uint64_t frame_prepare(seguro *handle, seguro_segment *segment, uint64_t offset, uint64_t body_bytes) {
+  seguro_send_frame *frame = &handle->frames[handle->frame_count];
+  seguro_repeat *repeat = &handle->repeat;
   uint8_t *head = frame->head;
-  if (segment->is_atomic && offset == 0) {
-    seguro_frame_store(head, (seguro_frame_header){.body_bytes = BATCH_BODY_BYTES, .type = SEGURO_FRAME_BATCH});
-    seguro_store_u64(head + SEGURO_FRAME_HEADER_BYTES, segment->first_id);
-    seguro_store_u64(head + SEGURO_FRAME_HEADER_BYTES + 8, segment->last_id - segment->first_id + 1);
-    seguro_store_u64(head + SEGURO_FRAME_HEADER_BYTES + 16, segment->used_bytes);
-    head += SEGURO_FRAME_HEADER_BYTES + BATCH_BODY_BYTES;
+  if (repeat->left_bytes > 0) {
+    if (!repeat->is_begun) {
+      head = batch_store(head, repeat->first_id, repeat->last_id, repeat->left_bytes);
+      repeat->is_begun = true;
+    }
+    body_bytes = body_bytes < repeat->left_bytes ? body_bytes : repeat->left_bytes;
+    repeat->left_bytes -= body_bytes;
+  } else if (segment->is_atomic && offset == 0) {
+    head = batch_store(head, segment->first_id, segment->last_id, segment->used_bytes);
   }
   seguro_frame_store(head, (seguro_frame_header){.body_bytes = (uint32_t)body_bytes, .type = SEGURO_FRAME_APPEND});
   head += SEGURO_FRAME_HEADER_BYTES;
@@ -55,6 +69,8 @@ static void frame_prepare(seguro_send_frame *frame, seguro_segment *segment, uin
   frame->sent_bytes = 0;
   frame->body = segment->bytes + offset;
   frame->segment = segment;
+  handle->frame_count++;
+  return body_bytes;
 }
 
 /* Cuts what is queued into frames. A frame never spans two segments, so that an atomic batch begins where its BATCH frame says. */
@@ -75,17 +91,18 @@ static void frames_plan(seguro *handle) {
       continue;
     }
     uint64_t body_bytes = left_bytes < SEGURO_FRAME_BODY_MAX ? left_bytes : SEGURO_FRAME_BODY_MAX;
-    frame_prepare(&handle->frames[handle->frame_count], segment, handle->send_offset, body_bytes);
-    handle->frame_count++;
+    body_bytes = frame_prepare(handle, segment, handle->send_offset, body_bytes);
     handle->send_offset += body_bytes;
     handle->queue.unsent_bytes -= body_bytes;
   }
 }
 
-/* Notes which records have gone out whole: only those can an acknowledgement on this connection mean. */
+/* Notes which records have gone out whole: only those can an acknowledgement on this connection mean. The sidecar takes records in
+ * while the rest of their frame is still on its way, so a frame sent in part counts as far as it went. */
 static void frame_passed(seguro *handle, const seguro_send_frame *frame) {
   seguro_segment *segment = frame->segment;
-  uint64_t end = (uint64_t)(frame->body + frame->body_bytes - segment->bytes);
+  uint32_t body_sent = frame->sent_bytes > frame->head_bytes ? frame->sent_bytes - frame->head_bytes : 0;
+  uint64_t end = (uint64_t)(frame->body - segment->bytes) + body_sent;
   while (segment->passed_bytes < end) {
     seguro_record_header record = seguro_record_load(segment->bytes + segment->passed_bytes);
     uint64_t record_bytes = seguro_record_bytes(record.length_bytes);
@@ -133,10 +150,12 @@ static uint64_t frames_sent(seguro *handle, unsigned count, uint64_t sent_bytes)
     uint64_t left_bytes = frame->head_bytes + frame->body_bytes - frame->sent_bytes;
     if (sent_bytes < left_bytes) {
       frame->sent_bytes += (uint32_t)sent_bytes;
+      frame_passed(handle, frame);
       sent_bytes = 0;
       break;
     }
     sent_bytes -= left_bytes;
+    frame->sent_bytes += (uint32_t)left_bytes;
     frame_passed(handle, frame);
     done++;
   }
@@ -206,14 +225,55 @@ int seguro_send_step(seguro *handle) {
   return is_any ? 1 : 0;
 }
 
-void seguro_send_rewind(seguro *handle) {
-  handle->frame_count = 0;
-  handle->send_segment = NULL;
-  handle->send_offset = 0;
-  handle->sent_id = 0;
-  handle->queue.unsent_bytes = handle->queue.bytes;
-  seguro_buffer_clear(&handle->control);
-  for (seguro_segment *segment = handle->queue.head; segment != NULL; segment = segment->next) {
-    segment->passed_bytes = 0;
+/* Offset in the segment of the first record above `id`. */
+static uint64_t offset_above(const seguro_segment *segment, uint64_t id) {
+  uint64_t offset = 0;
+  while (offset < segment->used_bytes) {
+    seguro_record_header record = seguro_record_load(segment->bytes + offset);
+    if (record.id > id) {
+      break;
+    }
+    offset += seguro_record_bytes(record.length_bytes);
   }
+  return offset;
+}
+
+/* Back to the first record that is not acknowledged, for the next connection. */
+void seguro_send_rewind(seguro *handle) {
+  seguro_segment *head = handle->queue.head;
+  handle->frame_count = 0;
+  handle->repeat = (seguro_repeat){0};
+  handle->send_segment = head;
+  handle->send_offset = head == NULL ? 0 : offset_above(head, handle->queue.acked_id);
+  handle->sent_id = 0;
+  handle->queue.unsent_bytes = handle->queue.bytes - handle->send_offset;
+  seguro_buffer_clear(&handle->control);
+  for (seguro_segment *segment = head; segment != NULL; segment = segment->next) {
+    segment->passed_bytes = segment == head ? handle->send_offset : 0;
+  }
+}
+
+/* The log already holds up to `height` of what is kept here. Those records go out again as one atomic batch, which the sidecar
+ * acknowledges when all of it was compared: the height it names after the first of them would say nothing about the others. False when
+ * the height lies inside an atomic batch of ours, which no sidecar may have stored in part. */
+bool seguro_send_repeat(seguro *handle, uint64_t height) {
+  uint64_t first_id = seguro_queue_first(&handle->queue);
+  uint64_t bytes = 0;
+  if (first_id == 0 || first_id > height) {
+    return true;
+  }
+  uint64_t last_id = 0;
+  for (seguro_segment *segment = handle->send_segment; segment != NULL; segment = segment->next) {
+    uint64_t end = segment->last_id <= height ? segment->used_bytes : offset_above(segment, height);
+    if (end < segment->used_bytes && end > 0 && segment->is_atomic) {
+      return false;
+    }
+    bytes += end;
+    last_id = segment->last_id <= height ? segment->last_id : height;
+    if (end < segment->used_bytes) {
+      break;
+    }
+  }
+  handle->repeat = (seguro_repeat){.first_id = first_id, .last_id = last_id, .left_bytes = bytes - handle->send_offset};
+  return true;
 }

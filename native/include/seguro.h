@@ -178,9 +178,11 @@ SEGURO_API const char *seguro_version(void);
 /* ---- append (role write) ---- */
 
 /* Queues one event of 0 to event_bytes_max bytes, copying it, and does not wait for its acknowledgement. `id` follows the last
- * one (seguro_next_id); with nothing unacknowledged it may also fall back to a stored event, which the sidecar compares.
+ * one (seguro_next_id), or repeats an acknowledged event, which the sidecar compares: equal bytes are acknowledged again, others
+ * end the handle (SEGURO_ERR_APPEND_CONFLICT). Repeats go one by one, each waiting for what is unacknowledged before it; for many,
+ * use seguro_append_atomic.
  * Queued records leave in large frames when 64 KiB wait or at the next seguro_flush, _wait or _poll. Blocks only while the
- * buffer (buffer_bytes) is full, at most timeout_ms; after SEGURO_ERR_TIMEOUT the event is not queued. */
+ * buffer (buffer_bytes) is full or a repeat waits, at most timeout_ms; after SEGURO_ERR_TIMEOUT the event is not queued. */
 SEGURO_API int seguro_append(seguro *handle, uint64_t id, const void *bytes, uint64_t length_bytes, int64_t timeout_ms);
 /* Queues `count` (1 or more) events with ids from first_id on that become durable as a whole or not at all. */
 SEGURO_API int seguro_append_atomic(seguro *handle, uint64_t first_id, uint64_t count, const void *const *bytes,

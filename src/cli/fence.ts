@@ -11,8 +11,9 @@ export function addFence(program: Command): void {
     (ship: string, options: TargetOptions & KindOptions) =>
       run(options, (output) => {
         const name = shipName(ship);
+        const kind = kindOf(options);
         return withAdmin(options, async (admin) => {
-          const answer = await admin.admin({ verb: "fence", ship: name, kind: kindOf(options) });
+          const answer = await admin.admin({ verb: "fence", ship: name, kind });
           output.result(answer, () => {
             const { from } = readFence(answer);
             return from === null ? `${name}: nobody writes it; nothing to end\n` : `${name}: the claim of ${from} is ended\n`;

@@ -173,8 +173,9 @@ async function restore(shipArgument: string, dirArgument: string, options: Resto
   const startedAtMs = Date.now();
   const ship = shipName(shipArgument);
   const log = options.log === undefined ? 0 : logNumber(options.log);
+  const kind = kindOf(options) ?? "either";
   return withSidecar(options, async (socketPath) => {
-    const session = await openShip(socketPath, ship, { role: "read", kind: kindOf(options) ?? "either", log });
+    const session = await openShip(socketPath, ship, { role: "read", kind, log });
     try {
       const restored = await restoreFrom(session, socketPath, ship, path.resolve(dirArgument), options, output);
       const elapsedMs = Date.now() - startedAtMs;

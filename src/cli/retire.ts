@@ -11,8 +11,9 @@ export function addRetire(program: Command): void {
     (ship: string, options: TargetOptions & KindOptions) =>
       run(options, (output) => {
         const name = shipName(ship);
+        const kind = kindOf(options);
         return withAdmin(options, async (admin) => {
-          const answer = await admin.admin({ verb: "retire", ship: name, kind: kindOf(options) });
+          const answer = await admin.admin({ verb: "retire", ship: name, kind });
           output.result(answer, () => {
             const { log } = readRetire(answer);
             return `${name}: log ${log} is retired; the next session starts a new one (\`seguro restore ${name} DIR --log ${log}\` still restores it)\n`;

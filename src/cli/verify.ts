@@ -25,9 +25,9 @@ function verifyText(ship: string, answer: VerifyAnswer): string {
 async function verify(options: VerifyOptions, ship: string, output: Output): Promise<VerifyAnswer> {
   const name = shipName(ship);
   const log = options.log === undefined ? undefined : logNumber(options.log);
+  const question = { verb: "verify", ship: name, kind: kindOf(options), log };
   let progress: Progress | undefined;
   return withAdmin(options, async (admin) => {
-    const question = { verb: "verify", ship: name, kind: kindOf(options), log };
     try {
       const answer = await admin.admin(question, (step) => {
         const { id, height } = readVerifyProgress(step);

@@ -40,11 +40,6 @@ export async function readShip(kv: Kv, ship: Ship): Promise<ShipRecord | null> {
   return value === null ? null : decodeRecord<ShipRecord>(value, "a ship record", ["currentLog", "nextLog"]);
 }
 
-export async function readEpoch(kv: Kv, ship: Ship): Promise<EpochRecord | null> {
-  const value = await kv.get(keys.epoch(ship));
-  return value === null ? null : decodeRecord<EpochRecord>(value, "an epoch record", ["epoch", "writer", "session"]);
-}
-
 function put(key: Buffer, value: Buffer): Write {
   return { kind: "put", key, value: [value] };
 }
@@ -99,13 +94,17 @@ export async function claimShip(kv: Kv, committer: Committer, ship: Ship, owner:
     const logRecord: LogRecord = { state: "open" };
     const shipRecord: ShipRecord = { currentLog: name.log, nextLog: name.log + 1 };
     const creation = [put(keys.ship(ship), encodeRecord(shipRecord)), put(keys.logRecord(name), encodeRecord(logRecord))];
-    return { epoch, check, creation, log: await Log.load(kv, name) };
+    return { epoch, check, creation, log: await recover(kv, committer, check, name) };
   }
-  const name: LogName = { ship, log: record.currentLog };
+  return { epoch, check, creation: [], log: await recover(kv, committer, check, { ship, log: record.currentLog }) };
+}
+
+/** Finds the log's end and removes what lies beyond it. A log that does not exist yet may have some too: a huge first event that broke off. */
+async function recover(kv: Kv, committer: Committer, check: Check, name: LogName): Promise<Log> {
   const tail = await findTail(kv, name);
   const repairs = await findLeftovers(kv, name, tail.height, tail.cutFrom);
   if (repairs.length > 0 && (await committer.submit({ checks: [check], writes: repairs }, 0)) === "check-failed") {
-    throw new SeguroError("ship-busy", `${shipText(ship)} was claimed by another writer at the same moment`, "try again");
+    throw new SeguroError("ship-busy", `${shipText(name.ship)} was claimed by another writer at the same moment`, "try again");
   }
-  return { epoch, check, creation: [], log: new Log(name, tail) };
+  return new Log(name, tail);
 }

@@ -53,9 +53,13 @@ export class Upload {
   /** Stores the next piece; resolves when it is durable. True when it was the last one and the file is there. */
   async add(piece: FilePiece): Promise<boolean> {
     const same = piece.base === this.#base && piece.name === this.#name && piece.totalBytes === this.#totalBytes;
-    const last = piece.offset + BigInt(piece.data.length) === this.#totalBytes;
-    if (!same || piece.offset !== this.#offset || (!last && piece.data.length !== FILE_PIECE_BYTES)) {
+    if (!same || piece.offset !== this.#offset) {
       throw badFile("a piece does not continue the file that was begun");
+    }
+    const left = this.#totalBytes - piece.offset;
+    const last = left <= BigInt(FILE_PIECE_BYTES);
+    if (BigInt(piece.data.length) !== (last ? left : BigInt(FILE_PIECE_BYTES))) {
+      throw badFile(`a piece of ${piece.data.length} bytes; all but the last have ${FILE_PIECE_BYTES}, and the last ends the file`);
     }
     const { name } = this.#writer.claim.log;
     const writes: Write[] = [

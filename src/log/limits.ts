@@ -14,3 +14,5 @@ export const TAIL_BLOCKS_MAX = 4096;
 export const BATCH_BYTES_MAX = 1n << 40n;
 /** All META entries of one scope together: they travel in one frame. */
 export const META_SCOPE_BYTES_MAX = 512 << 10;
+/** Epochs of one log: they and their files are listed in one frame. */
+export const EPOCHS_MAX = 4096;

@@ -2,9 +2,10 @@
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import type { LogName } from "../store/layout.ts";
+import { EVENT_ID_MAX } from "../wire/constants.ts";
 import type { Pair } from "./block.ts";
 import { digestBefore } from "./digest.ts";
-import { findTail } from "./tail.ts";
+import { findBase, findTail } from "./tail.ts";
 
 /** Heights only rise, and only for events that are durable. */
 export class Log {
@@ -26,6 +27,12 @@ export class Log {
   /** Reads a log's ends from the store, changing nothing. */
   static async load(kv: Kv, name: LogName): Promise<Log> {
     return new Log(name, await findTail(kv, name));
+  }
+
+  /** A log whose end cannot be told, as if it went on for ever. For verification alone: it finds where the log stops being whole. */
+  static async endless(kv: Kv, name: LogName): Promise<Log> {
+    const base = await findBase(kv, name);
+    return new Log(name, { base, height: EVENT_ID_MAX, pair: digestBefore(name.ship, base) });
   }
 
   /** First event, 0n while the log is empty. */

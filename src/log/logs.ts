@@ -1,5 +1,6 @@
 // All logs of a store as one process serves them: which ships there are, who writes them, and the end of logs.
 import { makeShip, type Ship, type ShipKind, sameShip, shipNumber, shipText } from "../ship.ts";
+import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import {
   afterPrefix,
@@ -28,7 +29,8 @@ export interface LogsOptions {
 
 export interface LogSummary {
   readonly log: number;
-  readonly state: LogRecord["state"];
+  /** "damaged": its end cannot be read, so base and height are 0; `verify` says more. */
+  readonly state: LogRecord["state"] | "damaged";
   readonly base: bigint;
   readonly height: bigint;
 }
@@ -146,7 +148,8 @@ export class Logs {
       throw new SeguroError("no-such-ship", `there is no log of ${shipText(ship)}`, "`seguro list` shows the ships there are");
     }
     const name: LogName = { ship, log: number };
-    if (number === 0 || (await this.#state(name)) === null) {
+    const state = number === 0 ? null : await this.#state(name);
+    if (state === null || state === "forgetting") {
       const text = number === 0 ? `the last log of ${shipText(ship)} was retired` : `${shipText(ship)} has no log ${number}`;
       throw new SeguroError("no-such-log", text, "`seguro list` shows the logs there are; --log names one");
     }
@@ -160,6 +163,19 @@ export class Logs {
     } catch (error) {
       done();
       throw error;
+    }
+  }
+
+  /** As `read`, but a log whose end is damaged opens as well: it claims to go on for ever, so that verifying it finds where it stops being whole. */
+  async readToVerify(ship: Ship, logNumber: number): Promise<{ log: Log; done: () => void }> {
+    try {
+      return await this.read(ship, logNumber);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== "store-damaged") {
+        throw error;
+      }
+      const number = logNumber === 0 ? (await this.#existing(ship)).currentLog : logNumber;
+      return { log: await Log.endless(this.kv, { ship, log: number }), done: () => undefined };
     }
   }
 
@@ -265,9 +281,14 @@ export class Logs {
       return claim;
     }
     entry.users++;
-    const log = await entry.log;
-    log.recovered(claim.log);
-    return { ...claim, log };
+    try {
+      const log = await entry.log;
+      log.recovered(claim.log);
+      return { ...claim, log };
+    } catch (error) {
+      this.#forgetOpen(claim.log.name);
+      throw error;
+    }
   }
 
   #forgetOpen(name: LogName): void {
@@ -305,11 +326,23 @@ export class Logs {
       const name: LogName = { ship, log: number };
       const state = await this.#state(name);
       if (state !== null) {
-        const { base, height } = await this.#ends(name);
-        logs.push({ log: number, state, base, height });
+        logs.push(await this.#logSummary(name, state));
       }
     }
     return { ship, currentLog: record.currentLog, logs };
+  }
+
+  /** One damaged log must not hide the others. */
+  async #logSummary(name: LogName, state: LogRecord["state"]): Promise<LogSummary> {
+    try {
+      const { base, height } = await this.#ends(name);
+      return { log: name.log, state, base, height };
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== "store-damaged") {
+        throw error;
+      }
+      return { log: name.log, state: "damaged", base: 0n, height: 0n };
+    }
   }
 
   async #underClaim(ship: Ship, session: string, make: (claim: Claim) => Parameters<Committer["submit"]>[0]): Promise<void> {

@@ -4,9 +4,9 @@ import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import { afterPrefix, decodeRecord, type FileRecord, keyRest, keys, type LogName } from "../store/layout.ts";
 import { eachRow } from "../store/rows.ts";
-import { SCOPE_TOP } from "../wire/constants.ts";
+import { EVENT_ID_MAX, SCOPE_TOP } from "../wire/constants.ts";
 import { SeguroError } from "../wire/errors.ts";
-import { META_SCOPE_BYTES_MAX } from "./limits.ts";
+import { EPOCHS_MAX, META_SCOPE_BYTES_MAX } from "./limits.ts";
 import type { Writer } from "./writer.ts";
 
 export interface MetaEntry {
@@ -81,8 +81,15 @@ async function requireEpoch(kv: Kv, name: LogName, base: bigint): Promise<void> 
 
 /** Declares an epoch; saying it again changes nothing. */
 export async function putEpoch(kv: Kv, writer: Writer, base: bigint): Promise<void> {
-  const key = keys.vereEpoch(writer.claim.log.name, base);
+  const { name } = writer.claim.log;
+  const key = keys.vereEpoch(name, base);
+  if (base > EVENT_ID_MAX) {
+    throw new SeguroError("bad-meta", `${base} is no base of an epoch`, "it is the id of the event before the epoch's first");
+  }
   if ((await kv.get(key)) === null) {
+    if ((await listEpochs(kv, name)).length >= EPOCHS_MAX) {
+      throw new SeguroError("bad-meta", `the log has ${EPOCHS_MAX} epochs`, "no more can be declared");
+    }
     await writer.commitAside([{ kind: "put", key, value: [Buffer.from("{}")] }], 64);
   }
 }

@@ -4,7 +4,7 @@ import { unpackBlocks } from "../native/unpack.ts";
 import { shipBytes } from "../ship.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv, Rows } from "../store/kv.ts";
-import { afterPrefix, keys, kindByte, type LogName } from "../store/layout.ts";
+import { keys, kindByte, type LogName } from "../store/layout.ts";
 import { EVENT_BYTES_MAX } from "../wire/constants.ts";
 import { type BlockHeader, decodeBlockHeader, lastIdOf } from "./block.ts";
 import { PIECE_BYTES, READ_BYTES } from "./limits.ts";
@@ -188,9 +188,4 @@ export async function headerAt(kv: Kv, name: LogName, id: bigint): Promise<Block
   }
   const keyEnd = 8 + rows.bytes.readUInt32LE(0);
   return decodeBlockHeader(rows.bytes.subarray(keyEnd));
-}
-
-/** The end of a log's block keys, for walks over headers. */
-export function blocksEnd(name: LogName): Buffer {
-  return afterPrefix(keys.blocks(name));
 }

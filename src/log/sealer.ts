@@ -45,6 +45,8 @@ export class Sealer implements CommitSource {
   #creation: readonly Write[];
   #pendingWork = 0;
   #failure: SeguroError | null = null;
+  /** First event of a log that was empty: the base to be, while its block is not durable yet. */
+  #base = 0n;
   #quietWaiters: (() => void)[] = [];
 
   constructor(kv: Kv, committer: Committer, claim: Claim, events: SealerEvents) {
@@ -142,6 +144,9 @@ export class Sealer implements CommitSource {
 
   #header(firstId: bigint, lastId: bigint, lengthBytes: number): Buffer {
     const { log, epoch } = this.#claim;
+    if (this.#base === 0n) {
+      this.#base = log.base === 0n ? firstId : log.base;
+    }
     return encodeBlockHeader({
       name: log.name,
       epoch,
@@ -149,7 +154,7 @@ export class Sealer implements CommitSource {
       count: lastId - firstId + 1n,
       bytes: BigInt(lengthBytes),
       floor: log.height,
-      pair: log.chainStart(firstId),
+      pair: log.chainStart(this.#base),
       manifest: null,
     });
   }

@@ -35,6 +35,10 @@ export class Staging {
 
   /** Appends the next bytes of the record stream; resolves when they may be forgotten or wait for more. */
   async add(bytes: Buffer): Promise<void> {
+    // Two that fit one by one may not fit together: a store's greatest value is not far above a piece.
+    if (this.#gatheredBytes > 0 && this.#gatheredBytes + bytes.length > PIECE_BYTES) {
+      await this.#flush();
+    }
     this.#gathered.push(bytes);
     this.#gatheredBytes += bytes.length;
     if (this.#gatheredBytes >= PIECE_BYTES) {

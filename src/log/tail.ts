@@ -18,7 +18,7 @@ export interface Tail {
 }
 
 /** The id of the log's first event, or 0n. */
-async function findBase(kv: Kv, name: LogName): Promise<bigint> {
+export async function findBase(kv: Kv, name: LogName): Promise<bigint> {
   const prefix = keys.blocks(name);
   const rows = await kv.range(prefix, afterPrefix(prefix), { limitRows: 1, limitBytes: 1 });
   for (const row of eachRow(rows)) {

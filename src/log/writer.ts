@@ -183,6 +183,7 @@ export class Writer {
         throw new SeguroError("batch-straddles", text, "send the stored events and the new ones apart", { id: firstId });
       }
       await this.#settle();
+      this.#requireNotBelowBase(firstId);
       return { kind: "repeat", lastId, check: new RepeatCheck(this.#kv, this.claim.log, firstId, lastId) };
     }
     if (lengthBytes <= PIECE_BYTES) {
@@ -232,6 +233,7 @@ export class Writer {
   /** A run that begins at or below what was taken in: compared as far as it repeats, appended from there on. */
   async #takeRepeat(run: Run): Promise<boolean> {
     await this.#settle();
+    this.#requireNotBelowBase(run.firstId);
     const { before, from } = splitRunAt(run, this.#accepted + 1n);
     if (before !== null) {
       await new RepeatCheck(this.#kv, this.claim.log, before.firstId, before.lastId).compare(before.bytes, before.firstId);
@@ -268,6 +270,15 @@ export class Writer {
       }
     }
     return true;
+  }
+
+  /** An event before the log's first is no repeat: this client's log began elsewhere. */
+  #requireNotBelowBase(id: bigint): void {
+    const { base } = this.claim.log;
+    if (id < base) {
+      const hint = "this client has another log than the one kept here; `seguro list` shows where the log begins";
+      throw new SeguroError("append-conflict", `event ${id} lies before the log's first event, ${base}`, hint, { id });
+    }
   }
 
   /** Waits until everything taken in is durable. */

@@ -17,7 +17,7 @@ interface NativeRecords {
 
 const native = addon as NativeRecords;
 
-export const RECORD_HEADER_BYTES = 24;
+const RECORD_HEADER_BYTES = 24;
 const PAYLOAD_BYTES_MAX = 0xffff_ffff;
 
 /** Bytes of a whole record with header and padding. */

@@ -71,7 +71,7 @@ export async function inspectPier(folder: string, options: InspectOptions = {}):
 }
 
 /** The process that holds `pier/.vere.lock`, or null. */
-export function runningPid(pier: string | null): number | null {
+function runningPid(pier: string | null): number | null {
   return pier === null ? null : native.pierLockHolder(path.join(pier, ".vere.lock")) || null;
 }
 

@@ -19,6 +19,8 @@ const Request = z.discriminatedUnion("verb", [
 ]);
 type Request = z.infer<typeof Request>;
 
+/** Sessions described in one answer, which is one frame; the count says how many there are. */
+const SESSIONS_SHOWN = 2_000;
 /** Progress is said at most once for so many events. */
 const PROGRESS_EVENTS = 20_000n;
 
@@ -101,14 +103,15 @@ export class Administration {
       uptimeMs: Math.round(this.#options.uptimeMs()),
       store: { name: logs.kv.name, ...(await logs.kv.stats()) },
       ships: ships.map((summary) => this.#describe(summary)),
-      sessions: sessions.map((session) => ({ ...session, sinceMs: Math.round(session.sinceMs) })),
+      sessionCount: sessions.length,
+      sessions: sessions.slice(0, SESSIONS_SHOWN).map((session) => ({ ...session, sinceMs: Math.round(session.sinceMs) })),
     };
   }
 
   async #verify(request: Extract<Request, { verb: "verify" }>, uid: number, more: (progress: object) => void): Promise<object> {
     const { logs } = this.#options;
     const ship = await this.#used(request, uid);
-    const { log, done } = await logs.read(ship, request.log ?? 0);
+    const { log, done } = await logs.readToVerify(ship, request.log ?? 0);
     try {
       let said = 0n;
       const report = await verifyLog(logs.kv, log, (id, height) => {

@@ -192,6 +192,8 @@ export class FrameSession implements Flows, FrameSink {
   #inTurn(request: number, work: () => Promise<void>): void {
     this.#requestsWaiting++;
     this.#requestChain = this.#requestChain
+      // An answer may be 30,000 times as long as its request: a client that does not read them gets no further ones made.
+      .then(() => this.#host.transport.room())
       .then(() => (this.#closed ? undefined : work()))
       .catch((error: unknown) => this.#refuse(request, asSeguroError(error)))
       .finally(() => {

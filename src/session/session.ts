@@ -34,6 +34,8 @@ export interface Host {
 type Step = "hello" | "point" | "done";
 
 const NO_SHIP = "-";
+/** How long a peer that was told the end may take to close its side. */
+const LINGER_MS = 1000;
 
 export class Session implements Host, TextSink {
   readonly context: Context;
@@ -41,7 +43,7 @@ export class Session implements Host, TextSink {
   readonly peer: Peer;
   readonly number: number;
   readonly #sinceMs: number;
-  readonly #cancelTimeout: () => void;
+  #cancelTimeout: () => void;
   readonly #reader: TextReader;
   #step: Step = "hello";
   /** What came after the handshake while the flows were being set up. */
@@ -114,7 +116,9 @@ export class Session implements Host, TextSink {
   }
 
   opened(): void {
-    this.#cancelTimeout();
+    if (!this.#ended) {
+      this.#cancelTimeout();
+    }
   }
 
   fail(error: SeguroError | TextError): void {
@@ -133,9 +137,13 @@ export class Session implements Host, TextSink {
       this.context.log.warn(fields, `session ended: ${error.message}`);
     }
     if (this.#version === 1 && error instanceof SeguroError && this.#step === "done") {
-      this.transport.send(encodeError(0, error));
+      // Frames begin after WELCOME: a ship that is refused right after POINT is welcomed first.
+      const welcomed = this.#flows === null ? [encodeText("WELCOME", this.#point ?? NO_SHIP)] : [];
+      this.transport.send(...welcomed, encodeError(0, error));
     }
     this.transport.end();
+    this.#cancelTimeout();
+    this.#cancelTimeout = this.context.clock.after(LINGER_MS, () => this.transport.destroy());
     // The claim ends with the session's last word, not when the peer has read it.
     this.#closing ??= this.#close();
   }

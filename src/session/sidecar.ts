@@ -74,6 +74,8 @@ export class Sidecar {
     const logs = await Logs.open(options.kv, { writerId: options.instanceId, defer: (run) => void setImmediate(run) });
     const sidecar = new Sidecar(options, logs);
     await listen(sidecar.#server, options.socketPath);
+    // Too many open files: that newcomer is lost, the sessions there are go on.
+    sidecar.#server.on("error", (error) => options.log.error({ error: error.message }, "a connection could not be accepted"));
     return sidecar;
   }
 

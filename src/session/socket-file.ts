@@ -4,7 +4,7 @@ import net from "node:net";
 import path from "node:path";
 
 /** Why a sidecar cannot listen, with a hint. */
-export class SocketError extends Error {
+class SocketError extends Error {
   override readonly name = "SocketError";
   readonly code: "socket-in-use" | "socket-not-a-socket" | "socket-failed";
   readonly hint: string;

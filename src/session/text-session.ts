@@ -69,6 +69,9 @@ export class TextSession implements Flows, TextSink {
       throw new TextError("the client went on before the closing message of its flow");
     }
     this.#reader.push(chunk);
+    if (this.#waitingForUs() && this.#reader.midway) {
+      throw new TextError("the client went on before the closing message of its flow");
+    }
     if (!this.#writer.hasRoom) {
       this.#host.transport.pause();
     }
@@ -157,7 +160,7 @@ export class TextSession implements Flows, TextSink {
   }
 
   #beginBatch(count: bigint, start: bigint, end: bigint): void {
-    if (this.#flow.kind !== "none" || count === 0n || end < start || count !== end - start + 1n) {
+    if (this.#flow.kind !== "none" || count === 0n || end < start || end > EVENT_ID_MAX || count !== end - start + 1n) {
       throw new TextError("a batch whose numbers do not fit");
     }
     this.#requireNext(start);

@@ -50,7 +50,7 @@ export interface KvLimits {
 }
 
 /**
- * An engine. Keys are 1 to 200 bytes, compared as unsigned bytes; bounds of ranges may also be empty. All methods reject with a `StoreError`
+ * An engine. Keys are 1 to 300 bytes, compared as unsigned bytes; bounds of ranges may also be empty. All methods reject with a `StoreError`
  * (errors.ts), or with a `RangeError` when the caller passes what is not allowed (a key or value of a wrong length): then nothing was done.
  * Methods may be called at any time from the thread that opened the engine; `commit` at most `limits.commitsInFlight` times at once.
  *

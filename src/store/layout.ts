@@ -132,11 +132,6 @@ export function shipOfKey(key: Buffer): Ship {
   return makeShip((key.readBigUInt64BE(2) << 64n) | key.readBigUInt64BE(10), kind);
 }
 
-/** The log number in a key of a log. */
-export function logOfKey(key: Buffer): number {
-  return key.readUInt32BE(SHIP_KEY_BYTES);
-}
-
 export function kindByte(kind: ShipKind): number {
   return KIND_BYTE[kind];
 }

@@ -3,15 +3,15 @@ import { constants } from "node:buffer";
 import type { Commit, KvLimits, RangeOptions, Write } from "./kv.ts";
 
 /** Greatest length of a key. */
-export const maxKeyBytes = 200;
+const maxKeyBytes = 300;
 const defaultLimitBytes = 1024 * 1024;
 
-/** Throws a RangeError unless `key` has 1 to 200 bytes. */
+/** Throws a RangeError unless `key` has 1 to 300 bytes. */
 export function requireKey(key: Buffer): void {
   if (key.length < 1 || key.length > maxKeyBytes) throw new RangeError(`a key has 1 to ${maxKeyBytes} bytes, not ${key.length}`);
 }
 
-/** Throws a RangeError unless both bounds have at most 200 bytes; an empty `from` lies before every key. */
+/** Throws a RangeError unless both bounds have at most 300 bytes; an empty `from` lies before every key. */
 export function requireBounds(from: Buffer, to: Buffer): void {
   if (from.length > maxKeyBytes || to.length > maxKeyBytes) throw new RangeError(`a bound of a range has at most ${maxKeyBytes} bytes`);
 }
@@ -25,7 +25,7 @@ export function rangeOptions(options: RangeOptions = {}): Required<RangeOptions>
 }
 
 /** The bytes of a put's value. */
-export function pieceBytes(pieces: readonly Uint8Array[]): number {
+function pieceBytes(pieces: readonly Uint8Array[]): number {
   let bytes = 0;
   for (const piece of pieces) bytes += piece.length;
   return bytes;

@@ -16,6 +16,7 @@ export class StreamTransport {
   readonly #socket: Socket;
   #paused = false;
   #choked = false;
+  #ended = false;
   #closed = false;
   #drainWaiters: (() => void)[] = [];
 
@@ -44,7 +45,7 @@ export class StreamTransport {
 
   /** Sends bytes in order, from where they lie: they must not change until they are sent. */
   send(...parts: readonly Buffer[]): void {
-    if (this.#closed || this.#socket.destroyed) {
+    if (this.#ended || this.#closed || this.#socket.destroyed) {
       return;
     }
     if (parts.length > 1) {
@@ -72,7 +73,9 @@ export class StreamTransport {
   /** Stops reading from the peer until `resume`. */
   pause(): void {
     this.#paused = true;
-    this.#socket.pause();
+    if (!this.#ended) {
+      this.#socket.pause();
+    }
   }
 
   resume(): void {
@@ -82,9 +85,14 @@ export class StreamTransport {
     }
   }
 
-  /** Sends what is left, then closes both ways. */
+  /**
+   * Sends what is left and takes nothing more. The peer's bytes are still read (and are the caller's to drop) until it closes: closed at once, a peer
+   * in mid-write would see a broken pipe instead of our last word. A peer that stays is the caller's to `destroy`.
+   */
   end(): void {
-    this.#socket.end(() => this.#socket.destroy());
+    this.#ended = true;
+    this.#socket.end();
+    this.#socket.resume();
   }
 
   destroy(): void {
@@ -93,7 +101,7 @@ export class StreamTransport {
 
   #drained(): void {
     this.#choked = false;
-    if (!this.#paused) {
+    if (!this.#paused || this.#ended) {
       this.#socket.resume();
     }
     this.#wake();

@@ -21,7 +21,7 @@ export interface TextSink {
 }
 
 /** Decimal digits that make a number of at most 64 bits, or null. */
-export function parseNumber(text: string | undefined): bigint | null {
+function parseNumber(text: string | undefined): bigint | null {
   if (text === undefined || !/^[0-9]{1,20}$/.test(text)) {
     return null;
   }
@@ -50,6 +50,11 @@ export class TextReader {
 
   constructor(sink: TextSink) {
     this.#sink = sink;
+  }
+
+  /** True while a block or event has begun and not ended. */
+  get midway(): boolean {
+    return this.#state !== "text" || this.#text.length > 0;
   }
 
   /** Makes `push` return what follows the present block instead of reading it. */

@@ -100,6 +100,19 @@ static bool handshake(fake_session *session) {
          fake_write(session, "WELCOME ~zod 7", 15);
 }
 
+/* Records are taken in, and acknowledged, while the rest of their frame is still on its way. */
+static bool serve_append(fake_session *session, uint32_t body_bytes) {
+  uint8_t piece[8192];
+  bool is_alive = true;
+  session->server->append_frames++;
+  while (is_alive && body_bytes > 0) {
+    uint32_t now = body_bytes < sizeof piece ? body_bytes : (uint32_t)sizeof piece;
+    is_alive = read_all(session, piece, now) && fake_take_append(session, piece, now);
+    body_bytes -= now;
+  }
+  return is_alive;
+}
+
 static bool serve_frame(fake_session *session) {
   uint8_t head[SEGURO_FRAME_HEADER_BYTES];
   seguro_frame_header header;
@@ -107,10 +120,13 @@ static bool serve_frame(fake_session *session) {
     return false;
   }
   CHECK(seguro_frame_load(head, &header) == 0);
+  fake_faults *faults = &session->server->faults;
+  if (header.type == SEGURO_FRAME_APPEND && faults->drop_after_frames == 0) {
+    return serve_append(session, header.body_bytes);
+  }
   size_t body_bytes = (size_t)seguro_align8(header.body_bytes);
   uint8_t *body = malloc(body_bytes + 1);
   bool is_alive = read_all(session, body, body_bytes);
-  fake_faults *faults = &session->server->faults;
   if (is_alive && faults->drop_after_frames > 0 && --faults->drop_after_frames == 0) {
     is_alive = false;
   }
@@ -215,6 +231,8 @@ void fake_put(fake_server *server, uint64_t id, const void *bytes, uint64_t leng
   if (length_bytes > 0) {
     memcpy(event->bytes, bytes, (size_t)length_bytes);
   }
+  uint32_t before = server->count > 1 ? event[-1].chain : 0;
+  event->chain = seguro_crc32c(before, event->bytes, (size_t)length_bytes);
 }
 
 void fake_drop_event(fake_server *server) { free(server->events[--server->count].bytes); }

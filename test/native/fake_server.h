@@ -14,6 +14,7 @@
 typedef struct fake_event {
   uint8_t *bytes;
   uint64_t length_bytes;
+  uint32_t chain; /* CRC32C of all payloads up to here: the test sidecar's digest */
 } fake_event;
 
 typedef struct fake_meta {

@@ -111,7 +111,7 @@ static void test_lost_and_diverged(void) {
     if (fault == 0) {
       fake_drop_event(&server);
     } else if (fault == 1) {
-      server.events[1].bytes[5] ^= 1;
+      server.events[1].chain ^= 1; /* other bytes, so another digest */
     } else if (fault == 2) {
       fake_put(&server, 3, "foreign", 7);
       fake_put(&server, 4, "foreign", 7);

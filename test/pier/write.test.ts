@@ -149,3 +149,13 @@ t.test("epochs with snapshots", async (t) => {
   await third.epoch({ base: 0n, meta: zodMeta, epocTxt: "2", vereTxt: "4.6" });
   await t.rejects(third.file("../escape", image), { code: "pier-bad-file" });
 });
+
+t.test("a full disk ends the pier clearly and leaves nothing behind", async (t) => {
+  const parent = t.testdir();
+  const child = path.join(import.meta.dirname, "full-disk.ts");
+  // A limit on the size of files fails like a full disk, and needs no file system of its own.
+  const script = 'ulimit -f 4000; exec "$@"';
+  const run = spawnSync("bash", ["-c", script, "bash", process.execPath, ...process.execArgv, child, path.join(parent, "pier")]);
+  t.equal(run.stdout.toString().trim(), "pier-full", String(run.stderr));
+  t.strictSame(readdirSync(parent), []);
+});

@@ -1,0 +1,48 @@
+/* Appends through libseguro: one event at a time, each waited for, or all of them pipelined.
+ *
+ *   client_append SOCKET SHIP EVENTS BYTES-PER-EVENT single | pipelined
+ *
+ * Prints one line of JSON: latencies of append and wait (single), and events a second until the last one is acknowledged.
+ */
+#include "client.h"
+
+static void append_each(seguro *handle, uint64_t first_id, uint64_t events, const uint8_t *payload, uint64_t size) {
+  uint64_t *took_ns = bench_allocate(events, sizeof *took_ns);
+  uint64_t begin_ns = bench_now_ns();
+  for (uint64_t i = 0; i < events; i++) {
+    uint64_t start_ns = bench_now_ns();
+    bench_expect(handle, seguro_append(handle, first_id + i, payload, size, SEGURO_FOREVER));
+    bench_expect(handle, seguro_wait(handle, first_id + i, SEGURO_FOREVER));
+    took_ns[i] = bench_now_ns() - start_ns;
+  }
+  bench_print_latencies(took_ns, events, events, bench_now_ns() - begin_ns);
+  free(took_ns);
+}
+
+static void append_all(seguro *handle, uint64_t first_id, uint64_t events, const uint8_t *payload, uint64_t size) {
+  uint64_t begin_ns = bench_now_ns();
+  for (uint64_t i = 0; i < events; i++) {
+    bench_expect(handle, seguro_append(handle, first_id + i, payload, size, SEGURO_FOREVER));
+  }
+  bench_expect(handle, seguro_wait(handle, first_id + events - 1, SEGURO_FOREVER));
+  bench_print_transfer(events, events * size, bench_now_ns() - begin_ns);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 6 || (strcmp(argv[5], "single") != 0 && strcmp(argv[5], "pipelined") != 0)) {
+    bench_fail("client_append SOCKET SHIP EVENTS BYTES-PER-EVENT single | pipelined");
+  }
+  uint64_t events = bench_number(argv[3]), size = bench_number(argv[4]);
+  uint8_t *payload = bench_allocate(1, size);
+  bench_fill(payload, size);
+  seguro *handle = bench_open(argv[1], argv[2], SEGURO_ROLE_WRITE);
+  uint64_t first_id = bench_next_id(handle);
+  if (strcmp(argv[5], "single") == 0) {
+    append_each(handle, first_id, events, payload, size);
+  } else {
+    append_all(handle, first_id, events, payload, size);
+  }
+  seguro_close(handle);
+  free(payload);
+  return 0;
+}
