@@ -17,8 +17,8 @@ uint64_t seguro_next_id(const seguro *handle) {
 
 uint64_t seguro_unacknowledged_bytes(const seguro *handle) { return handle->queue.bytes; }
 
-/* Takes a cumulative height. It means only what went out whole on this connection: after a reconnect the log may hold more of ours,
- * but that counts when the sidecar has compared it. */
+/* Takes a cumulative height. It means only what went out whole on this connection: after a reconnect the log may hold
+ * more of ours, but that counts when the sidecar has compared it. */
 int seguro_append_height(seguro *handle, uint64_t height, uint64_t digest_id, const uint8_t *digest) {
   uint64_t most = handle->session_height > handle->sent_id ? handle->session_height : handle->sent_id;
   if (handle->options.role != SEGURO_ROLE_WRITE || height > most) {
@@ -65,8 +65,9 @@ static int check_order(seguro *handle, uint64_t id, uint64_t count) {
   return 0;
 }
 
-/* Whether `bytes` more may be kept. An empty queue takes anything, so that one event of any size always passes. A repeat of a stored event
- * passes alone: an acknowledgement names the log's height, and could not say which of several repeats it means. */
+/* Whether `bytes` more may be kept. An empty queue takes anything, so that one event of any size always passes. A
+ * repeat of a stored event passes alone: an acknowledgement names the log's height, and could not say which of several
+ * repeats it means. */
 static bool has_room(const seguro *handle, uint64_t bytes, uint64_t id) {
   uint64_t most = handle->options.buffer_bytes;
   if (handle->queue.bytes == 0) {

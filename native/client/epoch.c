@@ -52,7 +52,8 @@ static int check_name(seguro *handle, const char *name, size_t *name_bytes) {
   return 0;
 }
 
-/* Sends all pieces over one session: returns 0, a negative code, or SEGURO_REQUEST_LOST when the session ended in between. */
+/* Sends all pieces over one session: returns 0, a negative code, or SEGURO_REQUEST_LOST when the session ended in
+ * between. */
 static int put_pieces(seguro *handle, uint64_t base_id, seguro_span name, seguro_span file, seguro_patience *patience) {
   uint64_t generation = 0;
   size_t offset = 0;

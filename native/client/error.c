@@ -40,7 +40,8 @@ static const code_text code_texts[] = {
     {SEGURO_ERR_SERVER(16), "forbidden: this user may not use this ship"},
     {SEGURO_ERR_SERVER(20), "bad-record: a record arrived damaged"},
     {SEGURO_ERR_SERVER(21), "append-gap: an event id above the expected one"},
-    {SEGURO_ERR_SERVER(22), "append-conflict: this event is stored with other bytes; somebody else wrote this ship's log"},
+    {SEGURO_ERR_SERVER(22),
+     "append-conflict: this event is stored with other bytes; somebody else wrote this ship's log"},
     {SEGURO_ERR_SERVER(23), "bad-batch: an atomic batch is not as announced"},
     {SEGURO_ERR_SERVER(24), "batch-straddles: an atomic batch is stored in part"},
     {SEGURO_ERR_SERVER(25), "event-too-large"},
@@ -87,7 +88,8 @@ int seguro_error_set(seguro *handle, int code, uint64_t id, const char *format, 
   return code;
 }
 
-/* Texts end up on terminals and in logs, so control characters do not pass. A cut in the middle of a UTF-8 sequence goes too. */
+/* Texts end up on terminals and in logs, so control characters do not pass. A cut in the middle of a UTF-8 sequence
+ * goes too. */
 static void copy_text(char *into, size_t into_bytes, seguro_span from) {
   size_t bytes = from.length_bytes < into_bytes - 1 ? from.length_bytes : into_bytes - 1;
   while (bytes < from.length_bytes && bytes > 0 && (from.bytes[bytes] & 0xc0u) == 0x80u) {

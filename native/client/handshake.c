@@ -1,4 +1,5 @@
 /* The handshake, and the check that a session opened again continues the one before it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -16,8 +17,8 @@ static int say(seguro *handle, const char *text) {
   return 0;
 }
 
-/* The pair that the sidecar judges us by: our own newest one with a digest, since a digest proves more than a height; the height
- * itself is compared here, in check_continues. */
+/* The pair that the sidecar judges us by: our own newest one with a digest, since a digest proves more than a height;
+ * the height itself is compared here, in check_continues. */
 static void name_pair(seguro *handle, uint8_t *body) {
   uint64_t id = handle->options.last_id;
   const uint8_t *digest = handle->options.last_digest;
@@ -36,8 +37,8 @@ static void name_pair(seguro *handle, uint8_t *body) {
 
 /* POINT and OPEN go out together: one round trip less at every (re)connect. */
 static int point_and_open(seguro *handle) {
-  char point[sizeof "POINT " + SEGURO_SHIP_BYTES_MAX] = "POINT ";
-  strcat(point, handle->ship);
+  char point[sizeof "POINT " + SEGURO_SHIP_BYTES_MAX];
+  (void)snprintf(point, sizeof point, "POINT %s", handle->ship);
   int code = say(handle, point);
   if (code != 0) {
     return code;
@@ -68,9 +69,10 @@ int seguro_handshake_take(seguro *handle) {
   int found = seguro_greeting_parse(handle->receive.bytes + handle->receive.start, held_bytes, expected, handle->ship,
                                     &block_bytes);
   if (found < 0) {
-    return seguro_session_fail(handle, found, found == SEGURO_ERR_VERSION
-                                                  ? "the sidecar offers other protocol versions than 1"
-                                                  : "the handshake is not a sidecar's; is this the right socket?");
+    return seguro_session_fail(handle, found,
+                               found == SEGURO_ERR_VERSION
+                                   ? "the sidecar offers other protocol versions than 1"
+                                   : "the handshake is not a sidecar's; is this the right socket?");
   }
   if (found == 0) {
     return 0;
@@ -135,8 +137,9 @@ int seguro_handshake_opened(seguro *handle, const seguro_reply_opened *opened) {
     code = seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "the sidecar opened a ship of the other kind");
   }
   if (code == 0 && handle->options.role == SEGURO_ROLE_WRITE && !seguro_send_repeat(handle, opened->height)) {
-    code = seguro_session_fail(handle, SEGURO_ERR_DIVERGED, "the log ends at event %llu, inside an atomic batch of ours",
-                               (unsigned long long)opened->height);
+    code =
+        seguro_session_fail(handle, SEGURO_ERR_DIVERGED, "the log ends at event %llu, inside an atomic batch of ours",
+                            (unsigned long long)opened->height);
   }
   if (code != 0) {
     return code;
@@ -150,7 +153,8 @@ int seguro_handshake_opened(seguro *handle, const seguro_reply_opened *opened) {
   if (!handle->was_opened) {
     info->verdict = opened->verdict;
   }
-  /* A writer's height rises by acknowledgements alone: what the log holds of the unacknowledged is compared first, by sending it again. */
+  /* A writer's height rises by acknowledgements alone: what the log holds of the unacknowledged is compared first, by
+   * sending it again. */
   if (!handle->was_opened || handle->options.role == SEGURO_ROLE_READ) {
     info->base = opened->base;
     info->height = opened->height;

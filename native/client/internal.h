@@ -1,8 +1,8 @@
 /* What the files of libseguro share: the handle, its parts, and the functions between them. Not installed.
  *
- * Layers, from the outside in: the public calls (open, append, read, meta, epoch, digest) queue something and then take steps
- * (step.c) until it is done. A step connects (connect.c), sends (send.c), receives (receive.c) and hands frames to the session
- * (session.c) and the readers (read.c), over a transport (transport.h). */
+ * Layers, from the outside in: the public calls (open, append, read, meta, epoch, digest) queue something and then take
+ * steps (step.c) until it is done. A step connects (connect.c), sends (send.c), receives (receive.c) and hands frames
+ * to the session (session.c) and the readers (read.c), over a transport (transport.h). */
 #ifndef SEGURO_CLIENT_INTERNAL_H
 #define SEGURO_CLIENT_INTERNAL_H
 
@@ -58,9 +58,9 @@ typedef struct seguro_request {
   uint32_t number; /* 0: none */
   uint8_t expected_type;
   bool is_answered;
-  int code;              /* of the answer, when it was an error */
-  seguro_reply reply;    /* points into `body` */
-  seguro_buffer body;    /* private copy of the answer, valid until the next request */
+  int code;           /* of the answer, when it was an error */
+  seguro_reply reply; /* points into `body` */
+  seguro_buffer body; /* private copy of the answer, valid until the next request */
 } seguro_request;
 
 struct seguro_reader {
@@ -108,7 +108,7 @@ struct seguro {
   uint64_t random;
 
   seguro_queue queue;
-  uint64_t sent_id; /* the last id wholly handed to this connection's transport, 0 for none */
+  uint64_t sent_id;     /* the last id wholly handed to this connection's transport, 0 for none */
   uint64_t tried_bytes; /* queued since the last attempt to send */
   seguro_segment *send_segment;
   uint64_t send_offset;
@@ -118,9 +118,9 @@ struct seguro {
   seguro_buffer control; /* handshake, requests, credit: small frames, sent between the record stream's */
 
   seguro_buffer receive;
-  uint32_t body_left;          /* bytes of a RECORDS body still to come */
-  seguro_reader *body_reader;  /* whose they are; NULL when nobody wants them any more */
-  bool is_drained;             /* the last receive took all there was */
+  uint32_t body_left;         /* bytes of a RECORDS body still to come */
+  seguro_reader *body_reader; /* whose they are; NULL when nobody wants them any more */
+  bool is_drained;            /* the last receive took all there was */
 
   uint32_t request_last;
   seguro_request request;
@@ -142,7 +142,8 @@ int64_t seguro_clock_deadline(int64_t now_ms, int64_t timeout_ms);
 uint64_t seguro_random_next(seguro *handle);
 uint64_t seguro_random_seed(const void *salt);
 
-/* buffer.c: reserve gives `room_bytes` writable bytes at the end, or NULL without memory; earlier pointers become invalid. */
+/* buffer.c: reserve gives `room_bytes` writable bytes at the end, or NULL without memory; earlier pointers become
+ * invalid. */
 uint8_t *seguro_buffer_reserve(seguro_buffer *buffer, size_t room_bytes);
 void seguro_buffer_clear(seguro_buffer *buffer);
 void seguro_buffer_free(seguro_buffer *buffer);
@@ -185,7 +186,7 @@ int seguro_patience_step(seguro *handle, seguro_patience *patience);
 /* append.c */
 int seguro_append_height(seguro *handle, uint64_t height, uint64_t digest_id, const uint8_t *digest);
 
-/* read.c */
+/* readers.c */
 seguro_reader *seguro_reader_find(seguro *handle, uint32_t request);
 int seguro_reader_resume(seguro_reader *reader);
 void seguro_reader_forget(seguro_reader *reader);
@@ -193,9 +194,9 @@ void seguro_readers_lose(seguro *handle);
 int seguro_readers_resume(seguro *handle);
 void seguro_reader_take_sent(seguro_reader *reader, const seguro_reply *reply);
 
-/* request.c: sends a request and waits for its answer of type `expected_type`, which then lies in handle->request.reply. After a
- * reconnect it is sent again, unless `generation` is given: then SEGURO_REQUEST_LOST says that the session is no longer *generation
- * (0 on entry: whichever there is, and it is noted there). */
+/* request.c: sends a request and waits for its answer of type `expected_type`, which then lies in
+ * handle->request.reply. After a reconnect it is sent again, unless `generation` is given: then SEGURO_REQUEST_LOST
+ * says that the session is no longer *generation (0 on entry: whichever there is, and it is noted there). */
 #define SEGURO_REQUEST_LOST 1
 int seguro_request_run(seguro *handle, uint8_t type, const seguro_span *parts, unsigned part_count,
                        uint8_t expected_type, seguro_patience *patience, uint64_t *generation);

@@ -39,14 +39,17 @@ static bool has_unknown_options(const seguro_options *options) {
   return false;
 }
 
-static int refuse(seguro *handle, const char *text) { return seguro_error_set(handle, SEGURO_ERR_ARGUMENT, 0, "%s", text); }
+static int refuse(seguro *handle, const char *text) {
+  return seguro_error_set(handle, SEGURO_ERR_ARGUMENT, 0, "%s", text);
+}
 
 static int take_options(seguro *handle, const seguro_options *options) {
   if (options == NULL || options->size_bytes < OPTIONS_BYTES_MIN) {
     return refuse(handle, "options are missing, or their size_bytes is not set");
   }
   if (has_unknown_options(options)) {
-    return seguro_error_set(handle, SEGURO_ERR_UNSUPPORTED, 0, "an option that this version of libseguro does not know");
+    return seguro_error_set(handle, SEGURO_ERR_UNSUPPORTED, 0,
+                            "an option that this version of libseguro does not know");
   }
   handle->options = *options;
   seguro_options *own = &handle->options;

@@ -54,7 +54,8 @@ void seguro_segment_write(seguro_segment *segment, uint64_t id, const void *byte
     memcpy(payload, bytes, (size_t)length_bytes);
   }
   memset(payload + length_bytes, 0, (size_t)(whole_bytes - SEGURO_RECORD_HEADER_BYTES - length_bytes));
-  /* Of the copy, not of the caller's bytes: what is sent is then what was checked, even if the caller's memory changes. */
+  /* Of the copy, not of the caller's bytes: what is sent is then what was checked, even if the caller's memory changes.
+   */
   seguro_record_header_write(at, id, payload, length_bytes);
   if (segment->last_id == 0) {
     segment->first_id = id;

@@ -1,4 +1,5 @@
-/* The records that are kept until acknowledged: a list of segments, each a piece of record stream that never moves in memory. */
+/* The records that are kept until acknowledged: a list of segments, each a piece of record stream that never moves in
+ * memory. */
 #ifndef SEGURO_CLIENT_QUEUE_H
 #define SEGURO_CLIENT_QUEUE_H
 

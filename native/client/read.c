@@ -1,103 +1,13 @@
-/* Readers: pull iterators over READ, with credit, checks on private memory, and resumption after a reconnect. */
+/* Readers as their caller sees them: pull iterators with credit, checked on private memory, over reconnects (readers.c). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-#define READ_BYTES 32u
 /* A buffer that grew for a huge event goes when it is this many windows large and empty. */
 #define BUFFER_WINDOWS_MAX 4u
 #define READER_ROOM_TIMEOUT_MS 10000
 #define ERROR_TOO_MANY_READS 41
-
-seguro_reader *seguro_reader_find(seguro *handle, uint32_t request) {
-  seguro_reader *reader = request == 0 ? NULL : handle->readers;
-  while (reader != NULL && reader->request != request) {
-    reader = reader->next;
-  }
-  return reader;
-}
-
-void seguro_reader_forget(seguro_reader *reader) {
-  seguro *handle = reader->handle;
-  seguro_reader **link = &handle->readers;
-  while (*link != reader) {
-    link = &(*link)->next;
-  }
-  *link = reader->next;
-  if (handle->body_reader == reader) {
-    handle->body_reader = NULL;
-  }
-  seguro_buffer_free(&reader->buffer);
-  free(reader);
-}
-
-/* The session is gone: what came of unfinished reads is dropped, down to the last event delivered, and will be read again. */
-void seguro_readers_lose(seguro *handle) {
-  seguro_reader *reader = handle->readers;
-  while (reader != NULL) {
-    seguro_reader *next = reader->next;
-    if (reader->is_closed) {
-      seguro_reader_forget(reader);
-    } else if (!reader->is_ended) {
-      seguro_buffer_clear(&reader->buffer);
-      reader->request = 0;
-      reader->credit_bytes = 0;
-      reader->live_height = 0;
-    }
-    reader = next;
-  }
-}
-
-/* Sends READ for what has not been delivered yet. */
-int seguro_reader_resume(seguro_reader *reader) {
-  seguro *handle = reader->handle;
-  uint64_t left = reader->limit == 0 ? 0 : reader->limit - reader->delivered;
-  reader->delivered_now = 0;
-  reader->height_then = handle->session_height;
-  if (reader->limit > 0 && left == 0) {
-    /* Everything was delivered, only the closing SENT went down with the session; and a limit of 0 would mean none. */
-    reader->is_ended = true;
-    reader->sent_count = 0;
-    reader->sent_reason = SEGURO_SENT_LIMIT;
-    return 0;
-  }
-  uint8_t body[READ_BYTES] = {0};
-  seguro_store_u64(body, reader->next_id);
-  seguro_store_u64(body + 8, left);
-  seguro_store_u64(body + 16, handle->options.read_window_bytes);
-  seguro_store_u32(body + 24, (uint32_t)reader->flags);
-  seguro_span part = {body, sizeof body};
-  reader->request = seguro_request_number(handle);
-  int code = seguro_control_add(handle, SEGURO_FRAME_READ, reader->request, &part, 1);
-  if (code != 0) {
-    seguro_session_end(handle, true);
-    return code;
-  }
-  reader->credit_bytes = handle->options.read_window_bytes;
-  return 0;
-}
-
-int seguro_readers_resume(seguro *handle) {
-  int code = 0;
-  for (seguro_reader *reader = handle->readers; reader != NULL && code == 0; reader = reader->next) {
-    if (!reader->is_ended) {
-      code = seguro_reader_resume(reader);
-    }
-  }
-  return code;
-}
-
-void seguro_reader_take_sent(seguro_reader *reader, const seguro_reply *reply) {
-  if (reader->is_closed) {
-    seguro_reader_forget(reader);
-    return;
-  }
-  reader->is_ended = true;
-  reader->sent_count = reply->as.sent.count;
-  reader->sent_next_id = reply->as.sent.next_id;
-  reader->sent_reason = reply->as.sent.reason;
-}
 
 static unsigned count_readers(const seguro *handle) {
   unsigned count = 0;
@@ -190,7 +100,8 @@ static int take_event(seguro_reader *reader, seguro_event *event) {
     return 0;
   }
   uint64_t whole_bytes;
-  int found = seguro_record_scan(buffer->bytes + buffer->start, held_bytes, SEGURO_EVENT_BYTES_MAX, event, &whole_bytes);
+  int found =
+      seguro_record_scan(buffer->bytes + buffer->start, held_bytes, SEGURO_EVENT_BYTES_MAX, event, &whole_bytes);
   if (found == SEGURO_SCAN_PARTIAL) {
     return 0;
   }
@@ -214,7 +125,8 @@ static int take_event(seguro_reader *reader, seguro_event *event) {
   return 1;
 }
 
-/* The end must be where the sidecar says, and not before what the log was said to hold: a short read must not pass for a whole one. */
+/* The end must be where the sidecar says, and not before what the log was said to hold: a short read must not pass for
+ * a whole one. */
 static int check_end(seguro_reader *reader) {
   if (reader->buffer.end != reader->buffer.start || reader->sent_count != reader->delivered_now ||
       (reader->sent_count > 0 && reader->sent_next_id != reader->next_id)) {
@@ -223,7 +135,8 @@ static int check_end(seguro_reader *reader) {
   if (reader->sent_reason == SEGURO_SENT_LIMIT && (reader->limit == 0 || reader->delivered != reader->limit)) {
     return reader_fail(reader, SEGURO_ERR_PROTOCOL, "a read ended before its limit");
   }
-  if (reader->sent_reason == SEGURO_SENT_CANCELLED || (reader->flags & SEGURO_READ_TAIL && reader->sent_reason == SEGURO_SENT_END)) {
+  if (reader->sent_reason == SEGURO_SENT_CANCELLED ||
+      (reader->flags & SEGURO_READ_TAIL && reader->sent_reason == SEGURO_SENT_END)) {
     return reader_fail(reader, SEGURO_ERR_PROTOCOL, "a read ended unasked");
   }
   if (reader->sent_reason == SEGURO_SENT_END && reader->next_id <= reader->height_then) {
@@ -296,8 +209,8 @@ void seguro_reader_close(seguro_reader *reader) {
   if (handle->body_reader == reader) {
     handle->body_reader = NULL;
   }
-  /* With its limit reached the read is over and its SENT on the way. Without memory for the CANCEL the session is given up: the
-   * events of a reader that nobody has any more must not fill the connection for ever. */
+  /* With its limit reached the read is over and its SENT on the way. Without memory for the CANCEL the session is given
+   * up: the events of a reader that nobody has any more must not fill the connection for ever. */
   bool is_over = reader->limit > 0 && reader->delivered == reader->limit;
   if (!is_over && seguro_control_add(handle, SEGURO_FRAME_CANCEL, reader->request, NULL, 0) != 0) {
     seguro_session_end(handle, false);

@@ -1,5 +1,5 @@
-/* The sidecar's bytes, parsed: pure functions over a buffer, which trust nothing in it (reply.c, greeting.c; test/native and fuzzers
- * call them without a session). Results point into the buffer. */
+/* The sidecar's bytes, parsed: pure functions over a buffer, which trust nothing in it (reply.c, greeting.c;
+ * test/native and fuzzers call them without a session). Results point into the buffer. */
 #ifndef SEGURO_CLIENT_REPLY_H
 #define SEGURO_CLIENT_REPLY_H
 
@@ -85,8 +85,8 @@ typedef struct seguro_epoch_entry {
   seguro_span name;
 } seguro_epoch_entry;
 
-/* Parses a frame whose header was loaded and whose body_bytes body lies at `body`. False when any length, reserved field or value
- * breaks the protocol, or the type is none that a session without administration receives. */
+/* Parses a frame whose header was loaded and whose body_bytes body lies at `body`. False when any length, reserved
+ * field or value breaks the protocol, or the type is none that a session without administration receives. */
 bool seguro_reply_parse(const seguro_frame_header *header, const uint8_t *body, seguro_reply *reply);
 
 /* Step through a checked META_LISTED or EPOCHS body. 1: an entry, 0: the end, -1: malformed. `at` starts at 0. */
@@ -98,15 +98,19 @@ int seguro_epoch_entry_next(seguro_span body, size_t *at, seguro_epoch_entry *en
 #define SEGURO_SCAN_MALFORMED (-1)
 #define SEGURO_SCAN_CHECKSUM (-2)
 
-/* Looks at the record that begins at `bytes`, of which `length_bytes` have come. *whole_bytes is what the record takes, as far as is
- * known. The checksum is computed only when the record is whole. */
+/* Looks at the record that begins at `bytes`, of which `length_bytes` have come. *whole_bytes is what the record takes,
+ * as far as is known. The checksum is computed only when the record is whole. */
 int seguro_record_scan(const uint8_t *bytes, uint64_t length_bytes, uint64_t event_bytes_max, seguro_event *event,
                        uint64_t *whole_bytes);
 
-typedef enum seguro_greeting { SEGURO_GREETING_OFFER, SEGURO_GREETING_IDENTIFY, SEGURO_GREETING_WELCOME } seguro_greeting;
+typedef enum seguro_greeting {
+  SEGURO_GREETING_OFFER,
+  SEGURO_GREETING_IDENTIFY,
+  SEGURO_GREETING_WELCOME
+} seguro_greeting;
 
-/* Parses the text block expected in the handshake. Returns 0 when its NUL has not come yet, 1 and *block_bytes (NUL included), or
- * SEGURO_ERR_VERSION / SEGURO_ERR_PROTOCOL. */
+/* Parses the text block expected in the handshake. Returns 0 when its NUL has not come yet, 1 and *block_bytes (NUL
+ * included), or SEGURO_ERR_VERSION / SEGURO_ERR_PROTOCOL. */
 int seguro_greeting_parse(const uint8_t *bytes, size_t length_bytes, seguro_greeting expected, const char *ship,
                           size_t *block_bytes);
 

@@ -1,4 +1,5 @@
-/* Requests with one answer: sent, waited for, and sent again after a reconnect. All of them may be repeated without harm. */
+/* Requests with one answer: sent, waited for, and sent again after a reconnect. All of them may be repeated without
+ * harm. */
 #include <string.h>
 
 #include "internal.h"
@@ -41,7 +42,8 @@ static int wait_until_ready(seguro *handle, seguro_patience *patience) {
   return 0;
 }
 
-/* Sends once and waits. Returns 0 when there is an answer, SEGURO_REQUEST_LOST when the session ended, or a negative code. */
+/* Sends once and waits. Returns 0 when there is an answer, SEGURO_REQUEST_LOST when the session ended, or a negative
+ * code. */
 static int ask(seguro *handle, uint8_t type, const seguro_span *parts, unsigned part_count, uint8_t expected_type,
                seguro_patience *patience) {
   seguro_request *request = &handle->request;

@@ -73,7 +73,8 @@ static uint64_t frame_prepare(seguro *handle, seguro_segment *segment, uint64_t 
   return body_bytes;
 }
 
-/* Cuts what is queued into frames. A frame never spans two segments, so that an atomic batch begins where its BATCH frame says. */
+/* Cuts what is queued into frames. A frame never spans two segments, so that an atomic batch begins where its BATCH
+ * frame says. */
 static void frames_plan(seguro *handle) {
   if (handle->send_segment == NULL) {
     handle->send_segment = handle->queue.head;
@@ -97,8 +98,8 @@ static void frames_plan(seguro *handle) {
   }
 }
 
-/* Notes which records have gone out whole: only those can an acknowledgement on this connection mean. The sidecar takes records in
- * while the rest of their frame is still on its way, so a frame sent in part counts as far as it went. */
+/* Notes which records have gone out whole: only those can an acknowledgement on this connection mean. The sidecar takes
+ * records in while the rest of their frame is still on its way, so a frame sent in part counts as far as it went. */
 static void frame_passed(seguro *handle, const seguro_send_frame *frame) {
   seguro_segment *segment = frame->segment;
   uint32_t body_sent = frame->sent_bytes > frame->head_bytes ? frame->sent_bytes - frame->head_bytes : 0;
@@ -164,7 +165,8 @@ static uint64_t frames_sent(seguro *handle, unsigned count, uint64_t sent_bytes)
   return sent_bytes;
 }
 
-/* One gathered send: the frame begun before, then control frames, then the other frames. Returns bytes sent, 0, or negative. */
+/* One gathered send: the frame begun before, then control frames, then the other frames. Returns bytes sent, 0, or
+ * negative. */
 static int64_t send_once(seguro *handle, bool *is_complete) {
   struct iovec pieces[2 * SEGURO_SEND_FRAMES_MAX + 1];
   unsigned begun = handle->frame_count > 0 && handle->frames[0].sent_bytes > 0 ? 1 : 0;
@@ -198,7 +200,8 @@ bool seguro_send_is_wanted(const seguro *handle) {
          (handle->state == SEGURO_STATE_READY && handle->queue.unsent_bytes > 0);
 }
 
-/* Sends what the transport takes. Returns 1 when something went out, 0 when not (or when the session was lost), or a permanent code. */
+/* Sends what the transport takes. Returns 1 when something went out, 0 when not (or when the session was lost), or a
+ * permanent code. */
 int seguro_send_step(seguro *handle) {
   bool is_any = false;
   handle->tried_bytes = 0;
@@ -209,8 +212,8 @@ int seguro_send_step(seguro *handle) {
     bool is_complete;
     int64_t sent = send_once(handle, &is_complete);
     if (sent < SEGURO_TRANSPORT_AGAIN) {
-      /* A sidecar that ends a session says why before it closes: what it said is still there to be received, and receiving then
-       * ends the session. Only when nothing can be received either does the failed send speak. */
+      /* A sidecar that ends a session says why before it closes: what it said is still there to be received, and
+       * receiving then ends the session. Only when nothing can be received either does the failed send speak. */
       int64_t received = seguro_receive_step(handle);
       if (received != 0 || handle->state < SEGURO_STATE_OFFER || handle->state > SEGURO_STATE_READY) {
         return received < 0 ? (int)received : 0;
@@ -253,9 +256,9 @@ void seguro_send_rewind(seguro *handle) {
   }
 }
 
-/* The log already holds up to `height` of what is kept here. Those records go out again as one atomic batch, which the sidecar
- * acknowledges when all of it was compared: the height it names after the first of them would say nothing about the others. False when
- * the height lies inside an atomic batch of ours, which no sidecar may have stored in part. */
+/* The log already holds up to `height` of what is kept here. Those records go out again as one atomic batch, which the
+ * sidecar acknowledges when all of it was compared: the height it names after the first of them would say nothing about
+ * the others. False when the height lies inside an atomic batch of ours, which no sidecar may have stored in part. */
 bool seguro_send_repeat(seguro *handle, uint64_t height) {
   uint64_t first_id = seguro_queue_first(&handle->queue);
   uint64_t bytes = 0;

@@ -40,8 +40,8 @@ static void wait_for_socket(seguro *handle, int64_t until_ms) {
   }
 }
 
-/* Does what can be done now, and waits for the socket until until_ms (0: not at all) when nothing can. Returns 0 or the permanent
- * code. */
+/* Does what can be done now, and waits for the socket until until_ms (0: not at all) when nothing can. Returns 0 or the
+ * permanent code. */
 int seguro_step(seguro *handle, int64_t until_ms) {
   if (handle->state == SEGURO_STATE_FAILED) {
     return handle->failure;
@@ -56,7 +56,8 @@ int seguro_step(seguro *handle, int64_t until_ms) {
   if (sent < 0 || handle->state == SEGURO_STATE_OFFLINE) {
     return sent < 0 ? sent : 0;
   }
-  /* Having just sent, or having taken all there was, an answer cannot be there yet: then wait first and receive once. */
+  /* Having just sent, or having taken all there was, an answer cannot be there yet: then wait first and receive once.
+   */
   bool is_likely = sent == 0 && !handle->is_drained;
   if (until_ms > 0 && !is_likely) {
     wait_for_socket(handle, until_ms);

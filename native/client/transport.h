@@ -11,8 +11,8 @@
 #define SEGURO_TRANSPORT_AGAIN 0
 #define SEGURO_TRANSPORT_CLOSED (-1)
 
-/* send and receive never wait. They return bytes moved (above 0), SEGURO_TRANSPORT_AGAIN, SEGURO_TRANSPORT_CLOSED for an orderly end,
- * or -2 - errno. */
+/* send and receive never wait. They return bytes moved (above 0), SEGURO_TRANSPORT_AGAIN, SEGURO_TRANSPORT_CLOSED for
+ * an orderly end, or -2 - errno. */
 typedef struct seguro_transport {
   const char *name;
   /* A connected descriptor, or -errno. */

@@ -1,18 +1,20 @@
-/* libseguro: the client of Seguro, which keeps the event logs of Urbit ships. This header is the whole public interface.
+/* libseguro: the client of Seguro, which keeps the event logs of Urbit ships. This header is the whole public
+ * interface.
  *
- * A handle is one session of one ship with the sidecar, over its Unix socket (docs/protocol.md, version 1). It survives lost
- * connections and restarted sidecars: records are kept until acknowledged, sent again after a reconnect, and compared by the
- * sidecar, so that nothing is lost or doubled.
+ * A handle is one session of one ship with the sidecar, over its Unix socket (docs/protocol.md, version 1). It survives
+ * lost connections and restarted sidecars: records are kept until acknowledged, sent again after a reconnect, and
+ * compared by the sidecar, so that nothing is lost or doubled.
  *
- * The promise: an event that was acknowledged (seguro_wait returned 0, or seguro_height reached it) is durable and contiguous.
+ * The promise: an event that was acknowledged (seguro_wait returned 0, or seguro_height reached it) is durable and
+ * contiguous.
  *
- * Threads: a handle and its readers are used by one thread at a time; different handles may be used by different threads. The
- * library has no global state, starts no thread, installs no signal handler and never raises SIGPIPE. It is not fork-safe: a
- * child must not use its parent's handle.
+ * Threads: a handle and its readers are used by one thread at a time; different handles may be used by different
+ * threads. The library has no global state, starts no thread, installs no signal handler and never raises SIGPIPE. It
+ * is not fork-safe: a child must not use its parent's handle.
  *
  * Errors: functions that can fail return 0 (or a count) on success and a negative SEGURO_ERR_* code otherwise;
- * seguro_last_error has the details. A *permanent* error ends the handle: every later call returns the same code, and nothing
- * is acknowledged any more. SEGURO_ERR_TIMEOUT and the errors of one request are not permanent.
+ * seguro_last_error has the details. A *permanent* error ends the handle: every later call returns the same code, and
+ * nothing is acknowledged any more. SEGURO_ERR_TIMEOUT and the errors of one request are not permanent.
  *
  * Time: every timeout is in milliseconds, SEGURO_FOREVER waits without end, 0 does what can be done without waiting.
  * Pointers that a call hands out are valid until the next call on the same handle or one of its readers.
@@ -41,7 +43,8 @@ extern "C" {
 #define SEGURO_ROLE_WRITE 1
 #define SEGURO_ROLE_READ 2
 
-/* A fake ship and the real one of the same name are different ships. EITHER: whichever exists, a real one when neither does. */
+/* A fake ship and the real one of the same name are different ships. EITHER: whichever exists, a real one when neither
+ * does. */
 #define SEGURO_KIND_EITHER 0
 #define SEGURO_KIND_REAL 1
 #define SEGURO_KIND_FAKE 2
@@ -60,17 +63,17 @@ extern "C" {
 #define SEGURO_SCOPE_TOP 0xffffffffffffffffull /* metadata of the whole pier, not of one epoch */
 
 /* Codes of the client itself. The sidecar's error number n (docs/protocol.md, "Errors") is the code -(100 + n). */
-#define SEGURO_ERR_ARGUMENT (-1)    /* the caller's argument breaks a rule of this header */
-#define SEGURO_ERR_MEMORY (-2)      /* no memory */
-#define SEGURO_ERR_TIMEOUT (-3)     /* the time given has passed; what was queued stays queued */
-#define SEGURO_ERR_CONNECT (-4)     /* permanent: no connection within the time given */
-#define SEGURO_ERR_VERSION (-5)     /* permanent: the sidecar does not speak protocol version 1 */
-#define SEGURO_ERR_PROTOCOL (-6)    /* permanent: the sidecar's bytes break the protocol */
-#define SEGURO_ERR_LOST (-7)        /* permanent: the log lacks events that were acknowledged. Stop, call a human */
-#define SEGURO_ERR_DIVERGED (-8)    /* permanent: the log has other events than this client's. Stop, call a human */
-#define SEGURO_ERR_ORDER (-9)       /* an event id that does not follow the last one */
-#define SEGURO_ERR_TOO_LARGE (-10)  /* an event or batch above the limit of seguro_info */
-#define SEGURO_ERR_CHECKSUM (-11)   /* an event that was read fails its checksum; ends the reader */
+#define SEGURO_ERR_ARGUMENT (-1)     /* the caller's argument breaks a rule of this header */
+#define SEGURO_ERR_MEMORY (-2)       /* no memory */
+#define SEGURO_ERR_TIMEOUT (-3)      /* the time given has passed; what was queued stays queued */
+#define SEGURO_ERR_CONNECT (-4)      /* permanent: no connection within the time given */
+#define SEGURO_ERR_VERSION (-5)      /* permanent: the sidecar does not speak protocol version 1 */
+#define SEGURO_ERR_PROTOCOL (-6)     /* permanent: the sidecar's bytes break the protocol */
+#define SEGURO_ERR_LOST (-7)         /* permanent: the log lacks events that were acknowledged. Stop, call a human */
+#define SEGURO_ERR_DIVERGED (-8)     /* permanent: the log has other events than this client's. Stop, call a human */
+#define SEGURO_ERR_ORDER (-9)        /* an event id that does not follow the last one */
+#define SEGURO_ERR_TOO_LARGE (-10)   /* an event or batch above the limit of seguro_info */
+#define SEGURO_ERR_CHECKSUM (-11)    /* an event that was read fails its checksum; ends the reader */
 #define SEGURO_ERR_UNSUPPORTED (-12) /* not in this build */
 #define SEGURO_ERR_SERVER(n) (-100 - (n))
 #define SEGURO_ERR_BAD_ROLE SEGURO_ERR_SERVER(5)
@@ -89,7 +92,8 @@ extern "C" {
 typedef struct seguro seguro;
 typedef struct seguro_reader seguro_reader;
 
-/* One error in full. Texts are UTF-8 without control characters, never hold event bytes, and are empty when there is nothing to say. */
+/* One error in full. Texts are UTF-8 without control characters, never hold event bytes, and are empty when there is
+ * nothing to say. */
 typedef struct seguro_error {
   int code;             /* SEGURO_ERR_*, 0 when there was none */
   uint32_t server_code; /* the sidecar's number, 0 when the error is the client's own */
@@ -110,17 +114,17 @@ typedef struct seguro_stall {
 
 /* Options of seguro_open. Zero it, set size_bytes, role, and what else should differ from its default (the value 0). */
 typedef struct seguro_options {
-  size_t size_bytes;             /* sizeof(seguro_options): lets the struct grow without breaking callers */
-  int role;                      /* SEGURO_ROLE_*; required */
-  int kind;                      /* SEGURO_KIND_* */
-  int transport;                 /* SEGURO_TRANSPORT_* */
-  uint32_t log;                  /* 0 the current log; role read only: the number of an earlier one */
-  uint64_t buffer_bytes;         /* records kept until acknowledged, default 64 MiB; one event of any size always passes */
-  uint64_t read_window_bytes;    /* what a reader fetches ahead, default 4 MiB; an event of any size always passes */
-  int64_t open_timeout_ms;       /* default 10,000: how long seguro_open tries, also while the ship is busy */
-  int64_t reconnect_timeout_ms;  /* default SEGURO_FOREVER; SEGURO_NEVER ends the handle at the first lost connection */
-  uint64_t last_id;              /* the greatest event the caller knows was acknowledged, 0 for none */
-  uint8_t last_digest[32];       /* its digest, or zeros: then only heights are compared */
+  size_t size_bytes;          /* sizeof(seguro_options): lets the struct grow without breaking callers */
+  int role;                   /* SEGURO_ROLE_*; required */
+  int kind;                   /* SEGURO_KIND_* */
+  int transport;              /* SEGURO_TRANSPORT_* */
+  uint32_t log;               /* 0 the current log; role read only: the number of an earlier one */
+  uint64_t buffer_bytes;      /* records kept until acknowledged, default 64 MiB; one event of any size always passes */
+  uint64_t read_window_bytes; /* what a reader fetches ahead, default 4 MiB; an event of any size always passes */
+  int64_t open_timeout_ms;    /* default 10,000: how long seguro_open tries, also while the ship is busy */
+  int64_t reconnect_timeout_ms; /* default SEGURO_FOREVER; SEGURO_NEVER ends the handle at the first lost connection */
+  uint64_t last_id;             /* the greatest event the caller knows was acknowledged, 0 for none */
+  uint8_t last_digest[32];      /* its digest, or zeros: then only heights are compared */
   /* Called from within a call on the handle when the acknowledged height rises. Must not call the handle. */
   void (*on_height)(void *context, uint64_t height);
   /* Called after 1, 10 and 60 s of one blocking call. Must not call the handle. */
@@ -128,11 +132,12 @@ typedef struct seguro_options {
   void *context;
 } seguro_options;
 
-/* The session as the sidecar described it at the last (re)open, with the pair (digest id, digest) of the newest acknowledgement. */
+/* The session as the sidecar described it at the last (re)open, with the pair (digest id, digest) of the newest
+ * acknowledgement. */
 typedef struct seguro_info {
   uint32_t log;
-  int kind;    /* SEGURO_KIND_REAL or _FAKE */
-  int verdict; /* SEGURO_VERDICT_*, of the first open */
+  int kind;        /* SEGURO_KIND_REAL or _FAKE */
+  int verdict;     /* SEGURO_VERDICT_*, of the first open */
   uint64_t base;   /* id of the log's first event, 0 when it was empty */
   uint64_t height; /* greatest acknowledged id, 0 when empty; same as seguro_height */
   uint64_t epoch;  /* of the claim (role write), else 0 */
@@ -150,13 +155,13 @@ typedef struct seguro_event {
 
 /* ---- session ---- */
 
-/* Opens a session as `ship` ("~zod") on the socket at `path`, and returns when the sidecar has said the height. Retries what
- * may pass (no socket yet, ship-busy, claim-settling) for open_timeout_ms. On failure *out is NULL and, when `error` is not
- * NULL, *error has the details. The handle belongs to the caller until seguro_close. */
+/* Opens a session as `ship` ("~zod") on the socket at `path`, and returns when the sidecar has said the height. Retries
+ * what may pass (no socket yet, ship-busy, claim-settling) for open_timeout_ms. On failure *out is NULL and, when
+ * `error` is not NULL, *error has the details. The handle belongs to the caller until seguro_close. */
 SEGURO_API int seguro_open(seguro **out, const char *path, const char *ship, const seguro_options *options,
                            seguro_error *error);
-/* Ends the session and frees the handle and its readers. Does not wait: records not yet acknowledged may or may not be stored.
- * NULL is allowed. */
+/* Ends the session and frees the handle and its readers. Does not wait: records not yet acknowledged may or may not be
+ * stored. NULL is allowed. */
 SEGURO_API void seguro_close(seguro *handle);
 SEGURO_API void seguro_get_info(const seguro *handle, seguro_info *info);
 /* Greatest acknowledged event id, 0 for an empty log. For a reader the height at the last (re)open or live mark. */
@@ -167,8 +172,8 @@ SEGURO_API uint64_t seguro_next_id(const seguro *handle);
 SEGURO_API uint64_t seguro_unacknowledged_bytes(const seguro *handle);
 /* "stream" or "ring". */
 SEGURO_API const char *seguro_transport_name(const seguro *handle);
-/* The newest error of this handle, valid until the next call; code 0 when there was none. After SEGURO_ERR_TIMEOUT it is the
- * cause of the last lost connection, if any. */
+/* The newest error of this handle, valid until the next call; code 0 when there was none. After SEGURO_ERR_TIMEOUT it
+ * is the cause of the last lost connection, if any. */
 SEGURO_API const seguro_error *seguro_last_error(const seguro *handle);
 /* A short English text for any code, static. */
 SEGURO_API const char *seguro_strerror(int code);
@@ -177,12 +182,12 @@ SEGURO_API const char *seguro_version(void);
 
 /* ---- append (role write) ---- */
 
-/* Queues one event of 0 to event_bytes_max bytes, copying it, and does not wait for its acknowledgement. `id` follows the last
- * one (seguro_next_id), or repeats an acknowledged event, which the sidecar compares: equal bytes are acknowledged again, others
- * end the handle (SEGURO_ERR_APPEND_CONFLICT). Repeats go one by one, each waiting for what is unacknowledged before it; for many,
- * use seguro_append_atomic.
- * Queued records leave in large frames when 64 KiB wait or at the next seguro_flush, _wait or _poll. Blocks only while the
- * buffer (buffer_bytes) is full or a repeat waits, at most timeout_ms; after SEGURO_ERR_TIMEOUT the event is not queued. */
+/* Queues one event of 0 to event_bytes_max bytes, copying it, and does not wait for its acknowledgement. `id` follows
+ * the last one (seguro_next_id), or repeats an acknowledged event, which the sidecar compares: equal bytes are
+ * acknowledged again, others end the handle (SEGURO_ERR_APPEND_CONFLICT). Repeats go one by one, each waiting for what
+ * is unacknowledged before it; for many, use seguro_append_atomic. Queued records leave in large frames when 64 KiB
+ * wait or at the next seguro_flush, _wait or _poll. Blocks only while the buffer (buffer_bytes) is full or a repeat
+ * waits, at most timeout_ms; after SEGURO_ERR_TIMEOUT the event is not queued. */
 SEGURO_API int seguro_append(seguro *handle, uint64_t id, const void *bytes, uint64_t length_bytes, int64_t timeout_ms);
 /* Queues `count` (1 or more) events with ids from first_id on that become durable as a whole or not at all. */
 SEGURO_API int seguro_append_atomic(seguro *handle, uint64_t first_id, uint64_t count, const void *const *bytes,
@@ -196,8 +201,8 @@ SEGURO_API int seguro_wait(seguro *handle, uint64_t id, int64_t timeout_ms);
 
 /* Sends, receives and reconnects as far as possible without waiting. Callbacks run from here. */
 SEGURO_API int seguro_poll(seguro *handle);
-/* The descriptor to watch and what for (POLLIN, POLLOUT), or -1 while there is no connection. It changes with a reconnect, so
- * ask again after every call. The descriptor stays the handle's. */
+/* The descriptor to watch and what for (POLLIN, POLLOUT), or -1 while there is no connection. It changes with a
+ * reconnect, so ask again after every call. The descriptor stays the handle's. */
 SEGURO_API int seguro_fd(const seguro *handle, short *poll_events);
 /* Call seguro_poll again after so many milliseconds even when the descriptor is silent; SEGURO_FOREVER: not needed. */
 SEGURO_API int64_t seguro_poll_timeout_ms(const seguro *handle);
@@ -207,8 +212,8 @@ SEGURO_API int64_t seguro_poll_timeout_ms(const seguro *handle);
 /* Starts reading at `from_id` (or the log's first event above it), at most `limit` events (0: no limit). flags: 0 or
  * SEGURO_READ_TAIL. Up to 16 readers at once. A reader goes on after a reconnect. */
 SEGURO_API int seguro_reader_open(seguro_reader **out, seguro *handle, uint64_t from_id, uint64_t limit, int flags);
-/* The next event: returns 1 and fills *event, 0 at the end, or an error. Checksums are checked on the client's own copy and ids
- * rise by exactly one. SEGURO_ERR_TIMEOUT may be followed by another call. */
+/* The next event: returns 1 and fills *event, 0 at the end, or an error. Checksums are checked on the client's own copy
+ * and ids rise by exactly one. SEGURO_ERR_TIMEOUT may be followed by another call. */
 SEGURO_API int seguro_reader_next(seguro_reader *reader, seguro_event *event, int64_t timeout_ms);
 /* With SEGURO_READ_TAIL: the height at which everything older had been sent, 0 as long as that is not so. */
 SEGURO_API uint64_t seguro_reader_live_height(const seguro_reader *reader);
@@ -223,9 +228,11 @@ SEGURO_API int seguro_meta_get(seguro *handle, uint64_t scope, const void *key, 
 /* Durable on return. Keys of 1 to 255 bytes, values of 0 to 65,536. */
 SEGURO_API int seguro_meta_put(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void *value,
                                size_t value_bytes, int64_t timeout_ms);
-typedef void (*seguro_meta_visit)(void *context, const void *key, size_t key_bytes, const void *value, size_t value_bytes);
+typedef void (*seguro_meta_visit)(void *context, const void *key, size_t key_bytes, const void *value,
+                                  size_t value_bytes);
 /* Visits every key of a scope in key order. The visitor must not call the handle. */
-SEGURO_API int seguro_meta_list(seguro *handle, uint64_t scope, seguro_meta_visit visit, void *context, int64_t timeout_ms);
+SEGURO_API int seguro_meta_list(seguro *handle, uint64_t scope, seguro_meta_visit visit, void *context,
+                                int64_t timeout_ms);
 
 /* ---- epochs and their files ---- */
 
@@ -241,12 +248,14 @@ typedef struct seguro_epoch_file {
 typedef void (*seguro_epoch_visit)(void *context, const seguro_epoch_file *file);
 /* Visits every epoch and file, by base and name. The visitor must not call the handle. */
 SEGURO_API int seguro_epoch_list(seguro *handle, seguro_epoch_visit visit, void *context, int64_t timeout_ms);
-/* Stores or replaces a whole file ("epoc.txt", "vere.txt", "image.bin", "north.bin", "south.bin"); durable on return. */
-SEGURO_API int seguro_file_put(seguro *handle, uint64_t base_id, const char *name, const void *bytes, uint64_t total_bytes,
-                               int64_t timeout_ms);
-/* Reads up to capacity_bytes from offset_bytes on. Returns the bytes read, 0 at the end; *total_bytes is the file's length. */
-SEGURO_API int64_t seguro_file_get(seguro *handle, uint64_t base_id, const char *name, uint64_t offset_bytes, void *into,
-                                   uint64_t capacity_bytes, uint64_t *total_bytes, int64_t timeout_ms);
+/* Stores or replaces a whole file ("epoc.txt", "vere.txt", "image.bin", "north.bin", "south.bin"); durable on return.
+ */
+SEGURO_API int seguro_file_put(seguro *handle, uint64_t base_id, const char *name, const void *bytes,
+                               uint64_t total_bytes, int64_t timeout_ms);
+/* Reads up to capacity_bytes from offset_bytes on. Returns the bytes read, 0 at the end; *total_bytes is the file's
+ * length. */
+SEGURO_API int64_t seguro_file_get(seguro *handle, uint64_t base_id, const char *name, uint64_t offset_bytes,
+                                   void *into, uint64_t capacity_bytes, uint64_t *total_bytes, int64_t timeout_ms);
 
 /* ---- the rest ---- */
 

@@ -137,7 +137,8 @@ bool fake_take_credit(fake_session *session, uint32_t request, uint64_t more_byt
 
 bool fake_take_cancel(fake_session *session, uint32_t request) {
   fake_read *read = find(session, request);
-  return read == NULL ? fake_error(session, request, 40, 0, "bad-read") : end_read(session, read, SEGURO_SENT_CANCELLED);
+  return read == NULL ? fake_error(session, request, 40, 0, "bad-read")
+                      : end_read(session, read, SEGURO_SENT_CANCELLED);
 }
 
 bool fake_pump_reads(fake_session *session) {

@@ -1,5 +1,5 @@
-/* A sidecar for tests: speaks version 1 on a Unix socket in a thread of its own, keeps one log in memory across connections, and
- * fails on request. Its code shares nothing with the client but the wire headers. */
+/* A sidecar for tests: speaks version 1 on a Unix socket in a thread of its own, keeps one log in memory across
+ * connections, and fails on request. Its code shares nothing with the client but the wire headers. */
 #ifndef SEGURO_TEST_FAKE_SERVER_H
 #define SEGURO_TEST_FAKE_SERVER_H
 
@@ -26,24 +26,25 @@ typedef struct fake_meta {
 
 /* What a test may set, under fake_lock, and count. */
 typedef struct fake_faults {
-  const uint8_t *raw;           /* say these bytes at once instead of serving, then close */
+  const uint8_t *raw; /* say these bytes at once instead of serving, then close */
   size_t raw_bytes;
-  size_t write_bytes;           /* write in pieces of so many bytes; 0: whole */
-  uint32_t piece_bytes;         /* RECORDS bodies of at most so many bytes; 0: 65,536 */
-  int refuse_count;             /* answer so many OPENs with refuse_code and _flags */
+  size_t write_bytes;   /* write in pieces of so many bytes; 0: whole */
+  uint32_t piece_bytes; /* RECORDS bodies of at most so many bytes; 0: 65,536 */
+  int refuse_count;     /* answer so many OPENs with refuse_code and _flags */
   uint32_t refuse_code;
   uint32_t refuse_flags;
-  uint64_t drop_after_records;  /* close before acknowledging once so many more records were stored; 0: never */
-  uint64_t drop_after_frames;   /* close after so many more frames were received */
-  uint64_t drop_after_written;  /* close when so many more bytes of frames have been written, in mid-frame if it falls so */
-  int verdict;                  /* say this one; 0: the true one */
-  uint64_t opened_height;       /* say this one; 0: the true one */
-  bool is_mute;                 /* acknowledge nothing */
-  bool is_crc_broken;           /* the last record of every read fails its checksum */
-  uint64_t skip_id;             /* leave this event out of reads */
-  bool is_end_early;            /* end reads one event before the height */
-  bool is_over_credit;          /* send without regard to credit */
-  uint32_t refuse_log;          /* pretend another log number */
+  uint64_t drop_after_records; /* close before acknowledging once so many more records were stored; 0: never */
+  uint64_t drop_after_frames;  /* close after so many more frames were received */
+  uint64_t
+      drop_after_written; /* close when so many more bytes of frames have been written, in mid-frame if it falls so */
+  int verdict;            /* say this one; 0: the true one */
+  uint64_t opened_height; /* say this one; 0: the true one */
+  bool is_mute;           /* acknowledge nothing */
+  bool is_crc_broken;     /* the last record of every read fails its checksum */
+  uint64_t skip_id;       /* leave this event out of reads */
+  bool is_end_early;      /* end reads one event before the height */
+  bool is_over_credit;    /* send without regard to credit */
+  uint32_t refuse_log;    /* pretend another log number */
 } fake_faults;
 
 typedef struct fake_server {

@@ -137,7 +137,8 @@ static void test_full_buffer(void) {
   fake_stop(&server);
 }
 
-/* Connections end at every possible moment: nothing is lost, nothing doubled, and what was stored twice was compared. */
+/* Connections end at every possible moment: nothing is lost, nothing doubled, and what was stored twice was compared.
+ */
 static void test_reconnects(void) {
   fake_server server;
   fake_start(&server);
@@ -161,6 +162,29 @@ static void test_reconnects(void) {
   CHECK(server.connections > 20 && server.repeats > 0);
   seguro_close(handle);
   check_log(&server, 1, id - 1);
+  fake_stop(&server);
+}
+
+/* The log holds all three, unacknowledged, but the last with other bytes: then none of them may be acknowledged after
+ * the reconnect, although the sidecar names the log's height as soon as it has compared the first. */
+static void test_conflict_behind_repeats(void) {
+  fake_server server;
+  fake_start(&server);
+  server.faults.is_mute = true;
+  seguro *handle = open_writer(&server);
+  for (uint64_t id = 1; id <= 3; id++) {
+    append_event(handle, id, 20000);
+  }
+  CHECK_EQUAL(seguro_wait(handle, 3, 100), SEGURO_ERR_TIMEOUT);
+  fake_lock(&server);
+  CHECK_EQUAL(server.count, 3);
+  server.events[2].bytes[0] ^= 1;
+  server.faults.is_mute = false;
+  fake_unlock(&server);
+  fake_hang_up(&server);
+  CHECK_EQUAL(seguro_wait(handle, 1, 5000), SEGURO_ERR_APPEND_CONFLICT);
+  CHECK_EQUAL(seguro_height(handle), 0);
+  seguro_close(handle);
   fake_stop(&server);
 }
 
@@ -200,6 +224,7 @@ int main(void) {
   RUN(test_large);
   RUN(test_full_buffer);
   RUN(test_reconnects);
+  RUN(test_conflict_behind_repeats);
   RUN(test_poll);
   return 0;
 }

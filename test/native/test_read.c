@@ -1,4 +1,5 @@
-/* Reading: pieces split everywhere, windows smaller than events, live tails, damage, and lost connections in between. */
+/* Reading: pieces split everywhere, windows smaller than events, live tails, damage, and lost connections in between.
+ */
 #include <string.h>
 
 #include "check.h"

@@ -1,10 +1,9 @@
 /* The parsers alone: every frame type at every length, mutated frames, records and text blocks cut anywhere. */
-#include "reply.h"
-
 #include <string.h>
 
 #include "check.h"
 #include "fake_server.h"
+#include "reply.h"
 
 /* Lengths around every limit, with a body that ends where its memory ends, so that sanitizers see a byte too far. */
 static void test_lengths(void) {
@@ -76,13 +75,22 @@ static void test_greetings(void) {
   for (size_t bytes = 0; bytes < sizeof welcome; bytes++) {
     CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)welcome, bytes, SEGURO_GREETING_WELCOME, "~zod", &block), 0);
   }
-  CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)welcome, sizeof welcome, SEGURO_GREETING_WELCOME, "~zod", &block), 1);
+  CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)welcome, sizeof welcome, SEGURO_GREETING_WELCOME, "~zod", &block),
+              1);
   CHECK_EQUAL(block, sizeof welcome);
-  static const char *const wrong[] = {"", "WELCOME", "WELCOME ", "WELCOME ~zo", "WELCOME ~zodd", "WELCOME ~zod -1",
-                                      "WELCOME ~zod 1 2", "WELCOME  ~zod", "WELCOME ~zod 12345678901234567890"};
+  static const char *const wrong[] = {"",
+                                      "WELCOME",
+                                      "WELCOME ",
+                                      "WELCOME ~zo",
+                                      "WELCOME ~zodd",
+                                      "WELCOME ~zod -1",
+                                      "WELCOME ~zod 1 2",
+                                      "WELCOME  ~zod",
+                                      "WELCOME ~zod 12345678901234567890"};
   for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-    CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)wrong[i], strlen(wrong[i]) + 1, SEGURO_GREETING_WELCOME, "~zod", &block),
-                SEGURO_ERR_PROTOCOL);
+    CHECK_EQUAL(
+        seguro_greeting_parse((const uint8_t *)wrong[i], strlen(wrong[i]) + 1, SEGURO_GREETING_WELCOME, "~zod", &block),
+        SEGURO_ERR_PROTOCOL);
   }
 }
 

@@ -123,8 +123,8 @@ static void test_lost_and_diverged(void) {
     fake_unlock(&server);
     fake_hang_up(&server);
     append_event(handle, 3, 100);
-    static const int expected[] = {SEGURO_ERR_LOST, SEGURO_ERR_DIVERGED, SEGURO_ERR_DIVERGED, SEGURO_ERR_APPEND_CONFLICT,
-                                   SEGURO_ERR_LOST};
+    static const int expected[] = {SEGURO_ERR_LOST, SEGURO_ERR_DIVERGED, SEGURO_ERR_DIVERGED,
+                                   SEGURO_ERR_APPEND_CONFLICT, SEGURO_ERR_LOST};
     CHECK_EQUAL(seguro_wait(handle, 3, 5000), expected[fault]);
     CHECK_EQUAL(seguro_height(handle), 2);
     CHECK_EQUAL(seguro_flush(handle), expected[fault]);

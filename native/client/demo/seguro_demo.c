@@ -3,10 +3,11 @@
  *   seguro-demo SOCKET SHIP [--fake] append COUNT BYTES [--echo]
  *   seguro-demo SOCKET SHIP [--fake] replay [FROM] [--quiet]
  *
- * append writes COUNT new events of BYTES bytes each after the log's height, without waiting in between, and prints one line of JSON.
- * With --echo each acknowledged event goes to stdout as u64 id, u64 length, payload (little-endian), and the JSON to stderr: the record,
- * kept outside the sidecar, of what it acknowledged. replay writes every event to stdout in the same form (not with --quiet), and its JSON
- * to stderr. Exit codes: 0 done, 1 an error (said on stderr), 2 wrong usage. */
+ * append writes COUNT new events of BYTES bytes each after the log's height, without waiting in between, and prints one
+ * line of JSON. With --echo each acknowledged event goes to stdout as u64 id, u64 length, payload (little-endian), and
+ * the JSON to stderr: the record, kept outside the sidecar, of what it acknowledged. replay writes every event to
+ * stdout in the same form (not with --quiet), and its JSON to stderr. Exit codes: 0 done, 1 an error (said on stderr),
+ * 2 wrong usage. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -115,7 +116,8 @@ static void echo_height(void *context, uint64_t height) {
 static void say_stall(void *context, const seguro_stall *stall) {
   (void)context;
   fprintf(stderr, "seguro-demo: waiting %" PRIu64 " s for %s %" PRIu64 "%s%s\n", stall->waited_ms / 1000,
-          stall->waiting_for, stall->id, stall->is_connected ? "" : "; ", stall->is_connected ? "" : stall->cause->text);
+          stall->waiting_for, stall->id, stall->is_connected ? "" : "; ",
+          stall->is_connected ? "" : stall->cause->text);
 }
 
 static int say_error(const seguro_error *error, int code) {
@@ -203,7 +205,8 @@ static int run(const arguments *from, const uint64_t numbers[2], bool is_append)
   }
   totals sum = {0};
   double begun = now_seconds();
-  code = is_append ? append(handle, numbers[0], numbers[1], &to, &sum) : replay(handle, numbers[0], from->is_quiet, &sum);
+  code =
+      is_append ? append(handle, numbers[0], numbers[1], &to, &sum) : replay(handle, numbers[0], from->is_quiet, &sum);
   double seconds = now_seconds() - begun;
   if (code == 0 && (fflush(stdout) != 0 || to.is_failed)) {
     perror("seguro-demo: stdout");

@@ -1,0 +1,57 @@
+// The sidecar under test: the built command, in a process of its own, on a store of its own.
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { promisify } from "node:util";
+import { repository } from "./programs.ts";
+
+export const mainScript = path.join(repository, "dist/cli/main.js");
+
+export class BenchSidecar {
+  readonly socketPath: string;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, socketPath: string) {
+    this.#child = child;
+    this.socketPath = socketPath;
+  }
+
+  /** Resolves when it says that it serves. */
+  static async start(socketPath: string, storeUrl: string): Promise<BenchSidecar> {
+    const args = [...profiling(), mainScript, "serve", "--socket", socketPath, "--store", storeUrl, "--log-level", "error"];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "exit").then(([code]: (number | null)[]) => {
+      throw new Error(`the sidecar ended with ${code} before it served`);
+    });
+    await Promise.race([once(child.stdout, "data"), ended]);
+    ended.catch(() => undefined);
+    return new BenchSidecar(child, socketPath);
+  }
+
+  /** Resident memory now. */
+  get rssBytes(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+  }
+
+  /** Gracefully, and waits for it. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null) {
+      this.#child.kill("SIGTERM");
+      await once(this.#child, "exit");
+    }
+  }
+}
+
+/** With SEGURO_BENCH_PROFILE set to a folder, sidecars write V8 profiles there. */
+function profiling(): string[] {
+  const folder = process.env.SEGURO_BENCH_PROFILE;
+  return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`];
+}
+
+/** Runs a verb of the built command and gives what it prints with --json. */
+export async function verbJson(...args: readonly string[]): Promise<Record<string, unknown>> {
+  const { stdout } = await promisify(execFile)(process.execPath, [mainScript, ...args, "--json"], { maxBuffer: 1 << 24 });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}

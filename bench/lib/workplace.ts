@@ -1,0 +1,79 @@
+// Where a run of the benchmarks keeps its files: a folder on a real disk, removed at the end, and sockets with short paths.
+import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { BenchSidecar } from "./sidecar.ts";
+
+const TMPFS_MAGIC = 0x01021994;
+
+export interface Size {
+  readonly quick: number;
+  readonly full: number;
+}
+
+export class Workplace {
+  readonly isQuick: boolean;
+  readonly #folder: string;
+  readonly #socketFolder: string;
+  readonly #sidecars: BenchSidecar[] = [];
+  #made = 0;
+
+  /** `parent` must be on a disk: on a memory file system flushes cost nothing and every durable figure would be wrong. */
+  constructor(parent: string, isQuick: boolean) {
+    mkdirSync(parent, { recursive: true });
+    if (statfsSync(parent).type === TMPFS_MAGIC) {
+      throw new Error(`${parent} is a memory file system, where nothing is durable; name a folder on a disk with --dir`);
+    }
+    this.isQuick = isQuick;
+    this.#folder = mkdtempSync(path.join(parent, "run-"));
+    this.#socketFolder = mkdtempSync(path.join(os.tmpdir(), "seguro-bench-"));
+  }
+
+  /** The number for this kind of run. */
+  pick(size: Size): number {
+    return this.isQuick ? size.quick : size.full;
+  }
+
+  /** A new, empty folder. */
+  folder(title: string): string {
+    const folder = this.path(title);
+    mkdirSync(folder, { mode: 0o700 });
+    return folder;
+  }
+
+  /** A path of its own at which nothing lies. */
+  path(title: string): string {
+    this.#made++;
+    return path.join(this.#folder, `${this.#made}-${title}`);
+  }
+
+  /** A sidecar on a new LMDB store. */
+  async sidecar(title: string): Promise<BenchSidecar> {
+    const store = this.path(title);
+    const sidecar = await BenchSidecar.start(path.join(this.#socketFolder, `${this.#made}`), `lmdb:${store}`);
+    this.#sidecars.push(sidecar);
+    return sidecar;
+  }
+
+  /** Runs `work` with a sidecar of its own, and stops it. */
+  async withSidecar<T>(title: string, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
+    const sidecar = await this.sidecar(title);
+    try {
+      return await work(sidecar);
+    } finally {
+      await sidecar.stop();
+    }
+  }
+
+  /** Removes what a measure has left, so that the next one does not share the disk with it. */
+  clear(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+    mkdirSync(this.#folder, { mode: 0o700 });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sidecars.map((sidecar) => sidecar.stop()));
+    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#socketFolder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,79 @@
+// `npm run bench`: takes every measure with its control in turns, prints a table, and writes JSON and Markdown.
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import type { Measure } from "./lib/measure.ts";
+import { buildPrograms, repository } from "./lib/programs.ts";
+import { resultOf } from "./lib/stats.ts";
+import { machineLine, markdownPage, type Row, textTable } from "./lib/table.ts";
+import { Workplace } from "./lib/workplace.ts";
+import { measures } from "./measures/all.ts";
+
+const USAGE = `npm run bench -- [--quick] [--only PREFIX]... [--json FILE] [--markdown FILE] [--dir FOLDER] [--list]
+
+  --quick          smaller sizes and fewer pairs: all of it within five minutes
+  --only PREFIX    only measures whose names begin so; may be repeated
+  --json FILE      write [{name, unit, value, control, ratio, runs}]
+  --markdown FILE  write the page (docs/performance.md)
+  --dir FOLDER     where stores and files go; must be on a disk (default: build-bench/work)
+  --list           name the measures and end
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", multiple: true, default: [] },
+    json: { type: "string" },
+    markdown: { type: "string" },
+    dir: { type: "string", default: path.join(repository, "build-bench/work") },
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function command(): string {
+  const args = [...(options.quick ? ["--quick"] : []), ...(options.markdown === undefined ? [] : ["--markdown", options.markdown])];
+  return `npm run bench -- ${args.join(" ")}`.trim();
+}
+
+async function take(measure: Measure, workplace: Workplace): Promise<Row> {
+  process.stderr.write(`${measure.name} ...`);
+  const began = performance.now();
+  const row = { measure, result: resultOf(measure, await measure.run(workplace)) };
+  workplace.clear();
+  process.stderr.write(` ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
+  return row;
+}
+
+async function run(): Promise<void> {
+  const chosen = measures.filter(({ name }) => options.only.length === 0 || options.only.some((prefix) => name.startsWith(prefix)));
+  if (options.help || chosen.length === 0) {
+    process.stdout.write(USAGE);
+    process.exitCode = options.help ? 0 : 2;
+    return;
+  }
+  if (options.list) {
+    process.stdout.write(chosen.map(({ name, subject }) => `${name}: ${subject}\n`).join(""));
+    return;
+  }
+  buildPrograms();
+  const workplace = new Workplace(path.resolve(options.dir), options.quick);
+  const rows: Row[] = [];
+  try {
+    for (const measure of chosen) {
+      rows.push(await take(measure, workplace));
+    }
+  } finally {
+    await workplace.close();
+  }
+  process.stdout.write(`${machineLine()}\n\n${textTable(rows)}`);
+  if (options.json !== undefined) {
+    const results = rows.map(({ result }) => result);
+    writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
+  }
+  if (options.markdown !== undefined) {
+    writeFileSync(options.markdown, markdownPage(rows, command(), new Date().toISOString()));
+  }
+}
+
+await run();
