@@ -31,10 +31,11 @@ static void schedule_retry(seguro *handle) {
 
 void seguro_session_end(seguro *handle, bool is_permanent) {
   bool was_ready = handle->state == SEGURO_STATE_READY;
-  if (handle->fd >= 0) {
-    handle->transport->close(handle->fd);
-    handle->fd = -1;
+  if (handle->link.fd >= 0) {
+    handle->transport->close(&handle->link);
   }
+  handle->transport = &seguro_transport_stream;
+  handle->link.is_memory_wanted = false;
   seguro_buffer_clear(&handle->receive);
   handle->body_left = 0;
   handle->body_reader = NULL;
@@ -89,16 +90,15 @@ int seguro_connect_try(seguro *handle) {
   if (handle->was_opened && patience_ms >= 0 && now_ms - handle->lost_at_ms >= patience_ms) {
     return give_up(handle, now_ms);
   }
-  int fd = handle->transport->connect(handle->path);
-  if (fd >= 0) {
-    handle->fd = fd;
+  int refused = seguro_stream_connect(&handle->link, handle->path);
+  if (refused == 0) {
     handle->state = SEGURO_STATE_OFFER;
     handle->handshake_until_ms = now_ms + HANDSHAKE_TIMEOUT_MS;
     return 0;
   }
-  if (!handle->was_opened && is_hopeless(-fd)) {
-    return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-fd));
+  if (!handle->was_opened && is_hopeless(-refused)) {
+    return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-refused));
   }
-  seguro_session_lose(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-fd));
+  seguro_session_lose(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-refused));
   return handle->failure;
 }

@@ -48,6 +48,12 @@ static int point_and_open(seguro *handle) {
   body[1] = (uint8_t)(handle->was_opened ? handle->info.kind : handle->options.kind);
   seguro_store_u32(body + 4, handle->options.log);
   name_pair(handle, body);
+  handle->link.is_memory_wanted = handle->options.transport != SEGURO_TRANSPORT_STREAM && !handle->is_ring_given_up;
+  if (handle->link.is_memory_wanted) {
+    uint64_t wished_bytes = handle->options.ring_bytes;
+    seguro_store_u64(body + 48, SEGURO_RING_OPEN_OPTION);
+    seguro_store_u64(body + 56, wished_bytes == 0 ? 0 : seguro_ring_data_bytes_for(wished_bytes));
+  }
   seguro_span part = {body, sizeof body};
   code = seguro_control_add(handle, SEGURO_FRAME_OPEN, seguro_request_number(handle), &part, 1);
   if (code != 0) {
@@ -128,6 +134,30 @@ static int check_continues(seguro *handle, const seguro_reply_opened *opened) {
   return 0;
 }
 
+/* Moves the session into the shared memory that came with OPENED, if any did. A handle that needs a ring and cannot have
+ * one at its first session fails; later it goes on over the stream, because a ship that cannot save dies. */
+static int take_ring(seguro *handle, uint64_t ring_bytes) {
+  if (ring_bytes > 0 && !handle->link.is_memory_wanted) {
+    return seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "shared memory came that was not asked for");
+  }
+  bool is_needed = handle->options.transport == SEGURO_TRANSPORT_RING && !handle->was_opened;
+  if (ring_bytes == 0) {
+    return is_needed ? seguro_session_fail(handle, SEGURO_ERR_UNSUPPORTED, "the sidecar refuses shared memory") : 0;
+  }
+  const char *fault = seguro_ring_attach_link(&handle->link, ring_bytes);
+  if (fault == NULL) {
+    handle->transport = &seguro_transport_ring;
+    /* What came behind OPENED are doorbells, and the ring is looked at anyway. */
+    seguro_buffer_clear(&handle->receive);
+    return 0;
+  }
+  if (is_needed) {
+    return seguro_session_fail(handle, SEGURO_ERR_UNSUPPORTED, "shared memory cannot be used: %s", fault);
+  }
+  handle->is_ring_given_up = true;
+  return seguro_session_lose(handle, SEGURO_ERR_CONNECT, "shared memory cannot be used: %s", fault);
+}
+
 int seguro_handshake_opened(seguro *handle, const seguro_reply_opened *opened) {
   int code = check_verdict(handle, opened);
   if (code == 0 && handle->was_opened) {
@@ -141,7 +171,10 @@ int seguro_handshake_opened(seguro *handle, const seguro_reply_opened *opened) {
         seguro_session_fail(handle, SEGURO_ERR_DIVERGED, "the log ends at event %llu, inside an atomic batch of ours",
                             (unsigned long long)opened->height);
   }
-  if (code != 0) {
+  if (code == 0) {
+    code = take_ring(handle, opened->ring_bytes);
+  }
+  if (code != 0 || handle->state != SEGURO_STATE_OPENING) {
     return code;
   }
   seguro_info *info = &handle->info;
@@ -166,6 +199,7 @@ int seguro_handshake_opened(seguro *handle, const seguro_reply_opened *opened) {
   handle->session_height = opened->height;
   handle->was_opened = true;
   handle->generation++;
+  handle->transport_name = handle->transport->name;
   handle->state = SEGURO_STATE_READY;
   return seguro_readers_resume(handle);
 }

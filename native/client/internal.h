@@ -90,7 +90,9 @@ struct seguro {
   char ship[SEGURO_SHIP_BYTES_MAX + 1];
   seguro_options options;
   const seguro_transport *transport;
-  int fd;
+  seguro_link link;
+  const char *transport_name; /* of the newest session */
+  bool is_ring_given_up;      /* it was refused, or could not be used: sessions from here on do not ask for one */
   seguro_state state;
   int failure;
   seguro_error error;

@@ -10,8 +10,10 @@
 #define WINDOW_BYTES_MIN 64u
 #define WINDOW_BYTES_MAX (UINT64_C(1) << 40)
 #define OPEN_TIMEOUT_MS_DEFAULT 10000
-/* The struct as it was in version 0.1: older callers do not exist. */
-#define OPTIONS_BYTES_MIN sizeof(seguro_options)
+#define SPIN_US_DEFAULT 20
+#define SPIN_US_MAX 10000
+/* The struct as it was before ring_bytes and spin_us. */
+#define OPTIONS_BYTES_MIN offsetof(seguro_options, ring_bytes)
 
 const char *seguro_version(void) { return SEGURO_VERSION; }
 
@@ -51,7 +53,8 @@ static int take_options(seguro *handle, const seguro_options *options) {
     return seguro_error_set(handle, SEGURO_ERR_UNSUPPORTED, 0,
                             "an option that this version of libseguro does not know");
   }
-  handle->options = *options;
+  size_t known_bytes = options->size_bytes < sizeof handle->options ? options->size_bytes : sizeof handle->options;
+  memcpy(&handle->options, options, known_bytes);
   seguro_options *own = &handle->options;
   if (own->role != SEGURO_ROLE_WRITE && own->role != SEGURO_ROLE_READ) {
     return refuse(handle, "the role is neither SEGURO_ROLE_WRITE nor SEGURO_ROLE_READ");
@@ -62,12 +65,13 @@ static int take_options(seguro *handle, const seguro_options *options) {
   if (own->log != 0 && own->role == SEGURO_ROLE_WRITE) {
     return refuse(handle, "an earlier log can only be read");
   }
-  if (own->transport == SEGURO_TRANSPORT_RING) {
-    return seguro_error_set(handle, SEGURO_ERR_UNSUPPORTED, 0, "this build has no shared-memory transport");
-  }
-  if (own->transport != SEGURO_TRANSPORT_AUTO && own->transport != SEGURO_TRANSPORT_STREAM) {
+  if (own->transport < SEGURO_TRANSPORT_AUTO || own->transport > SEGURO_TRANSPORT_RING) {
     return refuse(handle, "an unknown transport");
   }
+  if (own->ring_bytes > SEGURO_RING_DATA_BYTES_MAX || own->spin_us > SPIN_US_MAX) {
+    return refuse(handle, "ring_bytes above 64 MiB, or spin_us above 10,000");
+  }
+  handle->link.spin_us = own->spin_us == 0 ? SPIN_US_DEFAULT : own->spin_us;
   if (own->last_id > SEGURO_EVENT_ID_MAX) {
     return refuse(handle, "last_id is above 2^63 - 1");
   }
@@ -82,8 +86,10 @@ static int take_options(seguro *handle, const seguro_options *options) {
 }
 
 static int prepare(seguro *handle, const char *path, const char *ship, const seguro_options *options) {
-  handle->fd = -1;
+  handle->link.fd = -1;
+  handle->link.memory_fd = -1;
   handle->transport = &seguro_transport_stream;
+  handle->transport_name = seguro_transport_stream.name;
   handle->random = seguro_random_seed(handle);
   handle->is_drained = true;
   handle->lost_at_ms = seguro_clock_ms();
@@ -151,8 +157,8 @@ void seguro_close(seguro *handle) {
   if (handle == NULL) {
     return;
   }
-  if (handle->fd >= 0) {
-    handle->transport->close(handle->fd);
+  if (handle->link.fd >= 0) {
+    handle->transport->close(&handle->link);
   }
   while (handle->readers != NULL) {
     seguro_reader_forget(handle->readers);
@@ -166,4 +172,4 @@ void seguro_close(seguro *handle) {
 
 void seguro_get_info(const seguro *handle, seguro_info *info) { *info = handle->info; }
 
-const char *seguro_transport_name(const seguro *handle) { return handle->transport->name; }
+const char *seguro_transport_name(const seguro *handle) { return handle->transport_name; }

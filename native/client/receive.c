@@ -121,7 +121,7 @@ int64_t seguro_receive_step(seguro *handle) {
     return no_memory(handle);
   }
   uint64_t wanted_bytes = pieces[0].iov_len + (count > 1 ? pieces[1].iov_len : 0);
-  int64_t received = handle->transport->receive(handle->fd, pieces, count);
+  int64_t received = handle->transport->receive(&handle->link, pieces, count);
   handle->is_drained = received < (int64_t)wanted_bytes;
   if (received == SEGURO_TRANSPORT_AGAIN) {
     return 0;

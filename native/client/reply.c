@@ -17,7 +17,7 @@
 #define FILE_NAME_BYTES_MAX 255u
 
 static bool parse_opened(const uint8_t *body, uint32_t bytes, seguro_reply_opened *opened) {
-  if (bytes != OPENED_BYTES || seguro_load_u16(body + 6) != 0 || seguro_load_u64(body + 104) != 0) {
+  if (bytes != OPENED_BYTES || seguro_load_u16(body + 6) != 0) {
     return false;
   }
   opened->log = seguro_load_u32(body);
@@ -31,6 +31,7 @@ static bool parse_opened(const uint8_t *body, uint32_t bytes, seguro_reply_opene
   opened->event_bytes_max = seguro_load_u64(body + 72);
   opened->batch_bytes_max = seguro_load_u64(body + 80);
   opened->verdict_id = seguro_load_u64(body + 96);
+  opened->ring_bytes = seguro_load_u64(body + 104);
   if (opened->verdict > SEGURO_VERDICT_DIVERGED ||
       (opened->kind != SEGURO_KIND_REAL && opened->kind != SEGURO_KIND_FAKE)) {
     return false;

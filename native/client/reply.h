@@ -31,6 +31,7 @@ typedef struct seguro_reply_opened {
   uint64_t event_bytes_max;
   uint64_t batch_bytes_max;
   uint64_t verdict_id;
+  uint64_t ring_bytes; /* of the shared memory that came with the frame, 0 for none */
 } seguro_reply_opened;
 
 typedef struct seguro_reply_error {

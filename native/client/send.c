@@ -183,7 +183,7 @@ static int64_t send_once(seguro *handle, bool *is_complete) {
   for (unsigned i = 0; i < count; i++) {
     wanted_bytes += pieces[i].iov_len;
   }
-  int64_t sent = handle->transport->send(handle->fd, pieces, count);
+  int64_t sent = handle->transport->send(&handle->link, pieces, count);
   if (sent <= 0) {
     *is_complete = false;
     return sent;

@@ -1,6 +1,7 @@
 /* What a whole frame of the sidecar means to the session. */
 #include "internal.h"
 
+#define ERROR_BAD_OPEN 6u
 #define ERROR_CLIENT_STALLED 60u
 #define ERROR_HANDSHAKE_TIMEOUT 61u
 
@@ -13,7 +14,13 @@ static bool may_pass(const seguro_reply_error *error) {
 static int take_error(seguro *handle, uint32_t request, const seguro_reply_error *error) {
   if ((error->flags & SEGURO_ERROR_FATAL) != 0) {
     seguro_error_take(handle, error);
-    seguro_session_end(handle, !may_pass(error));
+    bool is_ring_unknown = error->code == ERROR_BAD_OPEN && handle->state == SEGURO_STATE_OPENING &&
+                           handle->link.is_memory_wanted && handle->options.transport == SEGURO_TRANSPORT_AUTO;
+    if (is_ring_unknown) {
+      /* A sidecar older than shared memory; if it means something else, it says so again. */
+      handle->is_ring_given_up = true;
+    }
+    seguro_session_end(handle, !is_ring_unknown && !may_pass(error));
     return handle->failure;
   }
   seguro_reader *reader = seguro_reader_find(handle, request);

@@ -36,7 +36,7 @@ static void wait_for_socket(seguro *handle, int64_t until_ms) {
   }
   int wait_ms = wait_bounded(now_ms, until_ms);
   if (wait_ms > 0) {
-    handle->transport->wait(handle->fd, seguro_send_is_wanted(handle), wait_ms);
+    handle->transport->wait(&handle->link, seguro_send_is_wanted(handle), wait_ms);
   }
 }
 
@@ -117,6 +117,8 @@ int seguro_poll(seguro *handle) {
   int code;
   uint64_t generation;
   seguro_state state;
+  /* The caller has seen the descriptor speak, or is about to wait for it. */
+  handle->link.ring.is_socket_due = true;
   do {
     generation = handle->generation;
     state = handle->state;
@@ -124,17 +126,25 @@ int seguro_poll(seguro *handle) {
     /* Go on while something moves: a state of the handshake, or a receive that left bytes behind. */
   } while (code == 0 && handle->state != SEGURO_STATE_OFFLINE &&
            (handle->state != state || handle->generation != generation || !handle->is_drained));
+  if (code == 0 && handle->state == SEGURO_STATE_READY && handle->transport->arm != NULL) {
+    handle->transport->arm(&handle->link, seguro_send_is_wanted(handle));
+  }
   return code;
 }
 
 int seguro_fd(const seguro *handle, short *poll_events) {
   if (poll_events != NULL) {
-    *poll_events = (short)(POLLIN | (seguro_send_is_wanted(handle) ? POLLOUT : 0));
+    bool is_room_told = handle->transport->arm != NULL;
+    *poll_events = (short)(POLLIN | (!is_room_told && seguro_send_is_wanted(handle) ? POLLOUT : 0));
   }
-  return handle->fd;
+  return handle->link.fd;
 }
 
 int64_t seguro_poll_timeout_ms(const seguro *handle) {
+  if (handle->state == SEGURO_STATE_READY && handle->transport->arm != NULL &&
+      !handle->transport->is_armed(&handle->link, seguro_send_is_wanted(handle))) {
+    return 0;
+  }
   if (handle->state == SEGURO_STATE_READY || handle->state == SEGURO_STATE_FAILED) {
     return SEGURO_FOREVER;
   }

@@ -54,9 +54,11 @@ extern "C" {
 #define SEGURO_VERDICT_SAME 1
 #define SEGURO_VERDICT_BEHIND 2
 
+/* AUTO: shared memory when the sidecar offers it, else the stream. RING: seguro_open fails with SEGURO_ERR_UNSUPPORTED
+ * when it cannot be had; a session opened again later may still go on over the stream (seguro_transport_name). */
 #define SEGURO_TRANSPORT_AUTO 0
 #define SEGURO_TRANSPORT_STREAM 1
-#define SEGURO_TRANSPORT_RING 2 /* not in this build: SEGURO_ERR_UNSUPPORTED */
+#define SEGURO_TRANSPORT_RING 2
 
 #define SEGURO_READ_TAIL 1 /* seguro_reader_open: stay at the end of the log and deliver what is appended */
 
@@ -130,6 +132,8 @@ typedef struct seguro_options {
   /* Called after 1, 10 and 60 s of one blocking call. Must not call the handle. */
   void (*on_stall)(void *context, const seguro_stall *stall);
   void *context;
+  uint64_t ring_bytes; /* wished size of each direction of the shared memory, up to 64 MiB; default: the sidecar's choice */
+  int32_t spin_us;     /* how long a wait looks at the shared memory before it sleeps, up to 10,000; default 20, -1: never */
 } seguro_options;
 
 /* The session as the sidecar described it at the last (re)open, with the pair (digest id, digest) of the newest
@@ -170,7 +174,7 @@ SEGURO_API uint64_t seguro_height(const seguro *handle);
 SEGURO_API uint64_t seguro_next_id(const seguro *handle);
 /* Bytes of record stream that are kept because they are not acknowledged. */
 SEGURO_API uint64_t seguro_unacknowledged_bytes(const seguro *handle);
-/* "stream" or "ring". */
+/* What carries the present session, or the last one: "stream" or "ring". */
 SEGURO_API const char *seguro_transport_name(const seguro *handle);
 /* The newest error of this handle, valid until the next call; code 0 when there was none. After SEGURO_ERR_TIMEOUT it
  * is the cause of the last lost connection, if any. */
@@ -192,17 +196,19 @@ SEGURO_API int seguro_append(seguro *handle, uint64_t id, const void *bytes, uin
 /* Queues `count` (1 or more) events with ids from first_id on that become durable as a whole or not at all. */
 SEGURO_API int seguro_append_atomic(seguro *handle, uint64_t first_id, uint64_t count, const void *const *bytes,
                                     const uint64_t *length_bytes, int64_t timeout_ms);
-/* Sends what is queued as far as the socket takes it without waiting. */
+/* Sends what is queued as far as the socket or the shared memory takes it without waiting. */
 SEGURO_API int seguro_flush(seguro *handle);
 /* Waits until event `id` and all before it are acknowledged, sending what is queued and reconnecting as needed. */
 SEGURO_API int seguro_wait(seguro *handle, uint64_t id, int64_t timeout_ms);
 
 /* ---- event loops ---- */
 
-/* Sends, receives and reconnects as far as possible without waiting. Callbacks run from here. */
+/* Sends, receives and reconnects as far as possible without waiting. Callbacks run from here. Call it when the descriptor
+ * speaks, and always before waiting for it: over shared memory the sidecar makes the descriptor speak only for what
+ * happens after a seguro_poll. Another call on the handle in between may end that; seguro_poll_timeout_ms then says 0. */
 SEGURO_API int seguro_poll(seguro *handle);
 /* The descriptor to watch and what for (POLLIN, POLLOUT), or -1 while there is no connection. It changes with a
- * reconnect, so ask again after every call. The descriptor stays the handle's. */
+ * reconnect, so ask again after every call. The descriptor stays the handle's: nothing else may read from it. */
 SEGURO_API int seguro_fd(const seguro *handle, short *poll_events);
 /* Call seguro_poll again after so many milliseconds even when the descriptor is silent; SEGURO_FOREVER: not needed. */
 SEGURO_API int64_t seguro_poll_timeout_ms(const seguro *handle);
