@@ -15,5 +15,6 @@ void InitPierReader(Napi::Env env, Napi::Object exports);
 void InitPierWriter(Napi::Env env, Napi::Object exports);
 void InitRecords(Napi::Env env, Napi::Object exports);
 void InitUnpack(Napi::Env env, Napi::Object exports);
+void InitRingHub(Napi::Env env, Napi::Object exports);
 
 }  // namespace seguro

@@ -1,0 +1,76 @@
+// One thread that serves all ring sessions of an environment: waits on their doorbells, drains their rings, reports to JavaScript.
+#pragma once
+
+#include <napi.h>
+
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "ring_session.h"
+
+namespace seguro {
+
+/**
+ * JavaScript's `RingHub` (src/native/ring-hub.ts). Its methods are called on the JavaScript thread; sessions are named by number. The
+ * thread makes non-blocking calls only, but for epoll_wait itself; it does a bounded amount of work for a session before the next one's turn.
+ */
+class RingHub : public Napi::ObjectWrap<RingHub> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit RingHub(const Napi::CallbackInfo &info);
+  ~RingHub() override;
+
+ private:
+  using SessionPtr = std::shared_ptr<RingSession>;
+  enum class Command : uint8_t { kWatch, kResume, kRemove };
+
+  // JavaScript's thread.
+  Napi::Value Create(const Napi::CallbackInfo &info);
+  Napi::Value Start(const Napi::CallbackInfo &info);
+  void Accept(const Napi::CallbackInfo &info);
+  Napi::Value Put(const Napi::CallbackInfo &info);
+  Napi::Value Publish(const Napi::CallbackInfo &info);
+  void Pause(const Napi::CallbackInfo &info);
+  void Resume(const Napi::CallbackInfo &info);
+  void Close(const Napi::CallbackInfo &info);
+  SessionPtr SessionOf(const Napi::CallbackInfo &info);
+  void Tell(Command command, const SessionPtr &session);
+  void Stop();
+  static void OnExit(void *data);
+  static void Deliver(napi_env env, napi_value callback, void *context, void *data);
+  void DeliverAll(Napi::Env env, Napi::Function callback);
+  Napi::Value ItemToJs(Napi::Env env, RingSession *session, RingItem *item);
+
+  // The hub's thread.
+  void Loop();
+  void ObeyCommands();
+  void Hear(RingSession *session, uint32_t events);
+  void TakeTurn(const SessionPtr &session);
+  void FinishTurn(const SessionPtr &session, int64_t taken);
+  void Enlist(const SessionPtr &session);
+  void Unwatch(RingSession *session);
+  void Post(const SessionPtr &session, std::vector<RingItem> items);
+
+  napi_env env_;
+  napi_threadsafe_function deliver_ = nullptr;
+  int epoll_ = -1;
+  int wake_ = -1;
+  bool exited_ = false;
+  uint32_t next_id_ = 1;
+  std::unordered_map<uint32_t, SessionPtr> of_javascript_;
+
+  std::unordered_map<uint32_t, SessionPtr> of_thread_;
+  std::vector<SessionPtr> ready_;
+
+  std::mutex mutex_;
+  bool stopping_ = false;
+  bool delivering_ = false;
+  std::vector<std::pair<Command, SessionPtr>> commands_;
+  std::vector<std::pair<SessionPtr, std::vector<RingItem>>> posted_;
+  std::thread thread_;
+};
+
+}  // namespace seguro

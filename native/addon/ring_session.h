@@ -1,0 +1,45 @@
+// One ring session as the hub keeps it: its memory, its socket, and what JavaScript and the hub's thread tell each other.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "core_ring.h"
+
+namespace seguro {
+
+/** Shared by the JavaScript thread (output, start, close) and the hub's thread (intake, doorbells, the end). */
+struct RingSession {
+  RingSession(uint32_t id, int socket, std::unique_ptr<RingMemory> memory, const AssemblerOptions &options)
+      : id(id), socket(socket), memory(std::move(memory)), intake(options) {}
+  ~RingSession();
+
+  /** Wakes the client: one byte, never waiting. A full socket buffer is no error, because its bytes wake the client as well. */
+  void RingDoorbell() const;
+
+  const uint32_t id;
+  /** Our own descriptor of the session's connection; nobody waits on it but the hub's epoll. */
+  const int socket;
+  std::unique_ptr<RingMemory> memory;
+
+  // The hub's thread alone.
+  RingIntake intake;
+  bool ready = false;
+  bool watched = false;
+  bool hung_up = false;
+  bool over = false;
+  /** What a client that is gone may have published at most: one area full. */
+  uint64_t last_bytes_left = 0;
+  uint64_t doorbells = 0;
+  uint64_t sleeps = 0;
+
+  // Both.
+  std::atomic<bool> paused{false};
+  std::atomic<bool> wants_room{false};
+  std::atomic<uint64_t> room_sleeps{0};
+  /** Bytes and items handed to JavaScript and not taken there yet. */
+  std::atomic<uint64_t> queued_bytes{0};
+  std::atomic<uint32_t> queued_items{0};
+};
+
+}  // namespace seguro
