@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -52,6 +54,29 @@ static uint8_t true_verdict(fake_session *session, uint64_t height) {
   return server->named_id == height ? SEGURO_VERDICT_SAME : SEGURO_VERDICT_BEHIND;
 }
 
+/* OPENED with shared memory: the last frame over the stream. */
+static bool open_ring(fake_session *session, uint32_t request, uint8_t *opened, uint32_t opened_bytes) {
+  fake_server *server = session->server;
+  fake_ring *ring = &session->ring;
+  fake_ring_make(ring, session->fd, server->ring_bytes, server->ring_fault);
+  ring->is_awake = server->is_ring_awake;
+  server->rings++;
+  seguro_store_u64(opened + 104, ring->memory_bytes - (server->ring_fault == FAKE_RING_WRONG_SIZE ? 4096 : 0));
+  if (server->ring_fault == FAKE_RING_NO_DESCRIPTOR) {
+    close(ring->memory_fd);
+    ring->memory_fd = -1;
+  }
+  if (!fake_send(session, SEGURO_FRAME_OPENED, request, opened, opened_bytes)) {
+    return false;
+  }
+  session->is_ring = true;
+  if (server->ring_fault == FAKE_RING_CLOSED) {
+    seguro_ring_close(&ring->producer);
+    send(session->fd, "", 1, MSG_NOSIGNAL);
+  }
+  return true;
+}
+
 static bool take_open(fake_session *session, const seguro_frame_header *header, const uint8_t *body) {
   fake_server *server = session->server;
   fake_faults *faults = &server->faults;
@@ -66,6 +91,11 @@ static bool take_open(fake_session *session, const seguro_frame_header *header, 
   }
   uint64_t height = faults->opened_height > 0 ? faults->opened_height : fake_height(server);
   uint8_t opened[112] = {0};
+  bool is_asked = seguro_load_u64(body + 48) == SEGURO_RING_OPEN_OPTION;
+  server->wished_bytes = seguro_load_u64(body + 56);
+  if (is_asked && server->ring_fault == FAKE_RING_UNKNOWN) {
+    return fake_error(session, header->request, 6, SEGURO_ERROR_FATAL, "bad-open");
+  }
   seguro_store_u32(opened, faults->refuse_log > 0 ? faults->refuse_log : 1);
   opened[4] = faults->verdict > 0 ? (uint8_t)faults->verdict : true_verdict(session, height);
   opened[5] = body[1] == SEGURO_KIND_FAKE ? SEGURO_KIND_FAKE : SEGURO_KIND_REAL;
@@ -80,7 +110,11 @@ static bool take_open(fake_session *session, const seguro_frame_header *header, 
   seguro_store_u64(opened + 80, (uint64_t)1 << 40);
   seguro_store_u64(opened + 88, 16777216);
   session->expected_id = height == 0 ? 0 : height + 1;
-  return fake_send(session, SEGURO_FRAME_OPENED, header->request, opened, sizeof opened);
+  bool is_given = is_asked ? server->ring_fault != FAKE_RING_REFUSED : server->ring_fault == FAKE_RING_UNASKED;
+  if (server->ring_bytes == 0 || !is_given) {
+    return fake_send(session, SEGURO_FRAME_OPENED, header->request, opened, sizeof opened);
+  }
+  return open_ring(session, header->request, opened, sizeof opened);
 }
 
 static bool send_height(fake_session *session) {

@@ -22,6 +22,8 @@ typedef struct fake_read {
 typedef struct fake_session {
   fake_server *server;
   int fd;
+  bool is_ring; /* frames go through `ring` */
+  fake_ring ring;
   bool is_framed;
   bool is_open;
   uint8_t *stream; /* of records, not yet whole */

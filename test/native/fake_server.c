@@ -27,6 +27,16 @@ uint8_t *fake_payload(uint64_t id, uint64_t length_bytes) {
 void fake_lock(fake_server *server) { pthread_mutex_lock(&server->mutex); }
 void fake_unlock(fake_server *server) { pthread_mutex_unlock(&server->mutex); }
 
+static ssize_t write_some(fake_session *session, const void *bytes, size_t length_bytes) {
+  if (session->is_ring) {
+    return fake_ring_write(&session->ring, bytes, length_bytes) ? (ssize_t)length_bytes : -1;
+  }
+  if (session->ring.memory != NULL && session->ring.memory_fd >= 0) {
+    return fake_ring_send_memory(&session->ring, bytes, length_bytes);
+  }
+  return send(session->fd, bytes, length_bytes, MSG_NOSIGNAL);
+}
+
 bool fake_write(fake_session *session, const void *bytes, size_t length_bytes) {
   fake_faults *faults = &session->server->faults;
   const uint8_t *at = bytes;
@@ -35,7 +45,7 @@ bool fake_write(fake_session *session, const void *bytes, size_t length_bytes) {
     if (faults->drop_after_written > 0 && session->is_framed && faults->drop_after_written < now) {
       now = (size_t)faults->drop_after_written;
     }
-    ssize_t written = send(session->fd, at, now, MSG_NOSIGNAL);
+    ssize_t written = write_some(session, at, now);
     if (written < 0 && errno == EINTR) {
       continue;
     }
@@ -67,6 +77,12 @@ bool fake_send(fake_session *session, uint8_t type, uint32_t request, const void
 
 static bool read_all(fake_session *session, void *into, size_t length_bytes) {
   uint8_t *at = into;
+  if (session->is_ring) {
+    fake_unlock(session->server);
+    bool is_read = fake_ring_read(&session->ring, into, length_bytes);
+    fake_lock(session->server);
+    return is_read;
+  }
   while (length_bytes > 0) {
     fake_unlock(session->server);
     ssize_t got = read(session->fd, at, length_bytes);
@@ -155,6 +171,10 @@ static void serve(fake_server *server, int fd) {
   }
   server->connection = -1;
   fake_session_end(&session);
+  if (session.ring.memory != NULL) {
+    seguro_ring_close(&session.ring.producer);
+    fake_ring_free(&session.ring);
+  }
   close(fd);
   fake_unlock(server);
 }
@@ -182,6 +202,8 @@ void fake_start(fake_server *server) {
   server->events = calloc(FAKE_EVENTS_MAX, sizeof *server->events);
   server->metas = calloc(FAKE_META_MAX, sizeof *server->metas);
   pthread_mutex_init(&server->mutex, NULL);
+  const char *ring_bytes = getenv("SEGURO_TEST_RING");
+  server->ring_bytes = ring_bytes == NULL ? 0 : strtoull(ring_bytes, NULL, 10);
   static int serial;
   snprintf(server->path, sizeof server->path, "/tmp/seguro-test-%d-%d.sock", (int)getpid(), serial++);
   unlink(server->path);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fake_ring.h"
+
 #define FAKE_EVENTS_MAX 200000
 #define FAKE_META_MAX 16
 
@@ -54,6 +56,9 @@ typedef struct fake_server {
   pthread_mutex_t mutex;
   fake_faults faults;
   bool is_stopping;
+  uint64_t ring_bytes; /* of each direction; 0: no rings. SEGURO_TEST_RING sets it for every test sidecar */
+  fake_ring_fault ring_fault;
+  bool is_ring_awake;
   int connection;
   uint64_t base;
   uint64_t count;
@@ -70,6 +75,8 @@ typedef struct fake_server {
   /* counts */
   unsigned connections;
   unsigned opens;
+  unsigned rings;
+  uint64_t wished_bytes; /* the ring size that the last OPEN named */
   unsigned append_frames;
   unsigned batches;
   uint64_t repeats;
