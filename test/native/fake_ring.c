@@ -83,18 +83,20 @@ static bool wait_for_doorbell(fake_ring *ring, int timeout_ms) {
 }
 
 static void publish(fake_ring *ring) {
-  if (seguro_ring_publish(&ring->producer)) {
-    ring_doorbell(ring);
-  }
   if (ring->fault == FAKE_RING_WRONG_HEAD) {
     uint64_t head = ring->producer.published + ring->producer.size + 1;
     __atomic_store_n(&ring->producer.shared->head, head, __ATOMIC_RELEASE);
+    ring_doorbell(ring);
+  } else if (seguro_ring_publish(&ring->producer)) {
     ring_doorbell(ring);
   }
 }
 
 bool fake_ring_write(fake_ring *ring, const void *bytes, size_t length_bytes) {
   const uint8_t *at = bytes;
+  if (ring->fault == FAKE_RING_CLOSED) {
+    return true;
+  }
   while (length_bytes > 0) {
     CHECK(seguro_ring_room(&ring->producer) >= 0);
     uint64_t taken = seguro_ring_put(&ring->producer, at, length_bytes);
