@@ -1,0 +1,366 @@
+/* The ring by itself: geometry, wrap, large frames, garbage in the shared words, both ends as threads, and the seals. */
+#define _GNU_SOURCE
+#include "ring/ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "wire/crc32c.h"
+
+#define SIZE SEGURO_RING_DATA_BYTES_MIN
+
+typedef struct both_ends {
+  uint8_t *memory;
+  seguro_ring_geometry geometry;
+  seguro_ring_producer producer;
+  seguro_ring_consumer consumer;
+} both_ends;
+
+static void make(both_ends *ends) {
+  memset(ends, 0, sizeof *ends);
+  uint64_t total = seguro_ring_total_bytes(SIZE, SIZE);
+  ends->memory = aligned_alloc(4096, total);
+  CHECK(ends->memory != NULL);
+  memset(ends->memory, 0, total);
+  CHECK(seguro_ring_init(ends->memory, total, SIZE, SIZE, 9, &ends->geometry));
+  seguro_ring_producer_begin(&ends->producer, ends->memory, &ends->geometry, SEGURO_RING_CLIENT_TO_SERVER);
+  seguro_ring_consumer_begin(&ends->consumer, ends->memory, &ends->geometry, SEGURO_RING_CLIENT_TO_SERVER);
+}
+
+static void fill(uint8_t *bytes, size_t length_bytes, uint64_t seed) {
+  uint64_t x = seed * 0x9e3779b97f4a7c15u + 1;
+  for (size_t i = 0; i < length_bytes; i++) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    bytes[i] = (uint8_t)x;
+  }
+}
+
+/* A message across every offset of the area, with both ends of the wrap. */
+static void test_wrap(void) {
+  both_ends ends;
+  make(&ends);
+  uint8_t sent[37];
+  uint8_t got[37];
+  for (uint64_t i = 0; i < 2 * SIZE; i++) {
+    fill(sent, sizeof sent, i);
+    CHECK_EQUAL(seguro_ring_put(&ends.producer, sent, sizeof sent), sizeof sent);
+    CHECK_EQUAL(seguro_ring_available(&ends.consumer), 0);
+    CHECK(!seguro_ring_publish(&ends.producer));
+    CHECK_EQUAL(seguro_ring_available(&ends.consumer), sizeof sent);
+    CHECK_EQUAL(seguro_ring_take(&ends.consumer, got, sizeof got), sizeof got);
+    CHECK(memcmp(sent, got, sizeof got) == 0);
+    CHECK(!seguro_ring_release(&ends.consumer));
+    CHECK_EQUAL(seguro_ring_room(&ends.producer), SIZE);
+  }
+  CHECK(ends.producer.head == 2 * SIZE * sizeof sent);
+  free(ends.memory);
+}
+
+/* Spans at the end of the area, and a ring that is full to the last byte. */
+static void test_full_and_spans(void) {
+  both_ends ends;
+  make(&ends);
+  uint8_t *bytes = malloc(2 * SIZE);
+  uint8_t *got = malloc(2 * SIZE);
+  fill(bytes, 2 * SIZE, 3);
+  CHECK_EQUAL(seguro_ring_put(&ends.producer, bytes, 100), 100);
+  seguro_ring_publish(&ends.producer);
+  CHECK_EQUAL(seguro_ring_available(&ends.consumer), 100);
+  seguro_ring_skip(&ends.consumer, 1000);
+  CHECK_EQUAL(seguro_ring_available_known(&ends.consumer), 0);
+  seguro_ring_release(&ends.consumer);
+  CHECK_EQUAL(seguro_ring_put(&ends.producer, bytes, 2 * SIZE), SIZE - 100);
+  CHECK_EQUAL(seguro_ring_room(&ends.producer), 100);
+  CHECK_EQUAL(seguro_ring_put(&ends.producer, bytes + SIZE - 100, 2 * SIZE), 100);
+  CHECK_EQUAL(seguro_ring_put(&ends.producer, bytes, 1), 0);
+  CHECK_EQUAL(seguro_ring_room(&ends.producer), 0);
+  seguro_ring_publish(&ends.producer);
+  CHECK_EQUAL(seguro_ring_available(&ends.consumer), SIZE);
+  seguro_ring_span spans[2];
+  CHECK_EQUAL(seguro_ring_spans(&ends.consumer, 50, spans), 50);
+  CHECK(spans[0].length_bytes == 50 && spans[1].length_bytes == 0 && spans[0].bytes == ends.consumer.data + 100);
+  CHECK_EQUAL(seguro_ring_spans(&ends.consumer, UINT64_MAX, spans), SIZE);
+  CHECK(spans[0].length_bytes == SIZE - 100 && spans[1].length_bytes == 100 && spans[1].bytes == ends.consumer.data);
+  CHECK_EQUAL(seguro_ring_take(&ends.consumer, got, 2 * SIZE), SIZE);
+  CHECK(memcmp(got, bytes, SIZE) == 0);
+  CHECK_EQUAL(seguro_ring_take(&ends.consumer, got, 1), 0);
+  free(bytes);
+  free(got);
+  free(ends.memory);
+}
+
+/* What an attacker may write into the header: each field at every interesting value, alone. */
+static void test_geometry(void) {
+  both_ends ends;
+  make(&ends);
+  uint64_t total = ends.geometry.total_bytes;
+  static const struct {
+    unsigned offset, bytes;
+  } fields[] = {{0, 8}, {8, 4}, {12, 4}, {16, 8}, {24, 8}, {32, 8}, {40, 8}, {48, 8}, {56, 8}};
+  const uint64_t values[] = {0,    1,         2,     4095,     4096,    4097,        SIZE - 1, SIZE, SIZE + 1,   SIZE + 4096,
+                             total, total - 1, total + 1, 2 * SIZE, SIZE * 2048, UINT32_MAX, INT64_MAX, UINT64_MAX,
+                             UINT64_MAX - 4095, UINT64_MAX - SIZE + 1, (uint64_t)1 << 63};
+  seguro_ring_geometry geometry;
+  CHECK_EQUAL(seguro_ring_attach(ends.memory, total, &geometry), SEGURO_RING_FINE);
+  CHECK(memcmp(&geometry, &ends.geometry, sizeof geometry) == 0);
+  unsigned refused = 0;
+  for (unsigned f = 0; f < sizeof fields / sizeof fields[0]; f++) {
+    uint8_t good[8];
+    memcpy(good, ends.memory + fields[f].offset, 8);
+    for (unsigned v = 0; v < sizeof values / sizeof values[0]; v++) {
+      memcpy(ends.memory + fields[f].offset, &values[v], fields[f].bytes);
+      bool is_same = memcmp(good, ends.memory + fields[f].offset, 8) == 0;
+      bool is_generation = fields[f].offset == 24 && values[v] != 0;
+      memset(&geometry, 0xee, sizeof geometry);
+      bool is_taken = seguro_ring_attach(ends.memory, total, &geometry) == SEGURO_RING_FINE;
+      CHECK(is_taken == (is_same || is_generation));
+      CHECK(is_taken || geometry.total_bytes == 0xeeeeeeeeeeeeeeeeu);
+      refused += !is_taken;
+      memcpy(ends.memory + fields[f].offset, good, 8);
+    }
+  }
+  CHECK(refused > 150);
+  CHECK_EQUAL(seguro_ring_attach(ends.memory, 0, &geometry), SEGURO_RING_FAULT_MAPPING);
+  CHECK_EQUAL(seguro_ring_attach(ends.memory, 4095, &geometry), SEGURO_RING_FAULT_MAPPING);
+  CHECK_EQUAL(seguro_ring_attach(ends.memory, total - 1, &geometry), SEGURO_RING_FAULT_TOTAL_BYTES);
+  seguro_ring_header *header = (seguro_ring_header *)ends.memory;
+  header->server_data_offset = header->client_data_offset;
+  CHECK_EQUAL(seguro_ring_attach(ends.memory, total, &geometry), SEGURO_RING_FAULT_OVERLAP);
+  header->server_data_offset += 4096;
+  CHECK_EQUAL(seguro_ring_attach(ends.memory, total, &geometry), SEGURO_RING_FAULT_OVERLAP);
+  /* The other order of the areas is as good. */
+  header->server_data_offset = SEGURO_RING_HEADER_BYTES;
+  header->client_data_offset = SEGURO_RING_HEADER_BYTES + SIZE;
+  CHECK_EQUAL(seguro_ring_attach(ends.memory, total, &geometry), SEGURO_RING_FINE);
+  CHECK(!seguro_ring_init(ends.memory, total, SIZE, SIZE + 1, 1, &geometry));
+  CHECK(!seguro_ring_init(ends.memory, total + 1, SIZE, SIZE, 1, &geometry));
+  CHECK(!seguro_ring_init(ends.memory, total, SIZE, SIZE, 0, &geometry));
+  CHECK_EQUAL(seguro_ring_data_bytes_for(0), SEGURO_RING_DATA_BYTES_DEFAULT);
+  CHECK_EQUAL(seguro_ring_data_bytes_for(1), SIZE);
+  CHECK_EQUAL(seguro_ring_data_bytes_for(SIZE + 1), 2 * SIZE);
+  CHECK_EQUAL(seguro_ring_data_bytes_for(UINT64_MAX), SEGURO_RING_DATA_BYTES_MAX);
+  free(ends.memory);
+}
+
+/* Indices that cannot be: refused, and what was known before stays. */
+static void test_indices(void) {
+  both_ends ends;
+  make(&ends);
+  uint8_t bytes[1000];
+  fill(bytes, sizeof bytes, 1);
+  seguro_ring_put(&ends.producer, bytes, 1000);
+  seguro_ring_publish(&ends.producer);
+  CHECK_EQUAL(seguro_ring_available(&ends.consumer), 1000);
+  seguro_ring_take(&ends.consumer, bytes, 400);
+  seguro_ring_release(&ends.consumer);
+  CHECK_EQUAL(seguro_ring_room(&ends.producer), SIZE - 600);
+  seguro_ring_direction *shared = ends.consumer.shared;
+  const uint64_t bad_heads[] = {0, 399, 400, 999, 400 + SIZE + 1, UINT64_MAX, (uint64_t)1 << 63, 1000 - SIZE};
+  for (unsigned i = 0; i < sizeof bad_heads / sizeof bad_heads[0]; i++) {
+    __atomic_store_n(&shared->head, bad_heads[i], __ATOMIC_RELEASE);
+    CHECK_EQUAL(seguro_ring_available(&ends.consumer), SEGURO_RING_BAD);
+    CHECK_EQUAL(seguro_ring_consumer_sleep(&ends.consumer), SEGURO_RING_BAD);
+    CHECK_EQUAL(seguro_ring_available_known(&ends.consumer), 600);
+  }
+  __atomic_store_n(&shared->head, 400 + SIZE, __ATOMIC_RELEASE);
+  CHECK_EQUAL(seguro_ring_available(&ends.consumer), SIZE);
+  const uint64_t bad_tails[] = {0, 399, 1001, SIZE, UINT64_MAX, 400 - SIZE, (uint64_t)1 << 63};
+  for (unsigned i = 0; i < sizeof bad_tails / sizeof bad_tails[0]; i++) {
+    __atomic_store_n(&shared->tail, bad_tails[i], __ATOMIC_RELEASE);
+    CHECK_EQUAL(seguro_ring_room(&ends.producer), SEGURO_RING_BAD);
+    CHECK_EQUAL(seguro_ring_producer_sleep(&ends.producer), SEGURO_RING_BAD);
+    CHECK_EQUAL(seguro_ring_room_known(&ends.producer), SIZE - 600);
+  }
+  __atomic_store_n(&shared->tail, 1000, __ATOMIC_RELEASE);
+  CHECK_EQUAL(seguro_ring_room(&ends.producer), SIZE);
+  free(ends.memory);
+}
+
+/* The flags: who asks is woken once, also when the flags hold nonsense. */
+static void test_flags(void) {
+  both_ends ends;
+  make(&ends);
+  uint8_t byte = 1;
+  CHECK_EQUAL(seguro_ring_consumer_sleep(&ends.consumer), 0);
+  CHECK(!seguro_ring_publish(&ends.producer)); /* nothing was put */
+  seguro_ring_put(&ends.producer, &byte, 1);
+  CHECK(seguro_ring_publish(&ends.producer));
+  seguro_ring_put(&ends.producer, &byte, 1);
+  CHECK(!seguro_ring_publish(&ends.producer));
+  CHECK_EQUAL(seguro_ring_consumer_sleep(&ends.consumer), 2);
+  seguro_ring_put(&ends.producer, &byte, 1);
+  CHECK(!seguro_ring_publish(&ends.producer));
+  CHECK_EQUAL(seguro_ring_producer_sleep(&ends.producer), SIZE - 3);
+  ends.producer.shared->consumer_sleeps = 77;
+  seguro_ring_put(&ends.producer, &byte, 1);
+  CHECK(!seguro_ring_publish(&ends.producer));
+  CHECK(!seguro_ring_is_closed(&ends.consumer));
+  seguro_ring_close(&ends.producer);
+  CHECK(seguro_ring_is_closed(&ends.consumer));
+  CHECK_EQUAL(seguro_ring_available(&ends.consumer), 4);
+  free(ends.memory);
+}
+
+/* ---- both ends as threads ---- */
+
+typedef struct side {
+  both_ends *ends;
+  int fd;
+  uint64_t total_bytes;
+  uint64_t step_bytes; /* puts or takes at most so much at a time */
+  uint32_t crc;
+} side;
+
+static void ring_doorbell(int fd) {
+  ssize_t ignored = send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  (void)ignored;
+}
+
+static void sleep_until_doorbell(int fd) {
+  struct pollfd watched = {.fd = fd, .events = POLLIN};
+  /* A lost wake-up would hang; the model says there is none, and ten seconds without one say otherwise. */
+  CHECK(poll(&watched, 1, 10000) == 1);
+  uint8_t doorbells[64];
+  CHECK(recv(fd, doorbells, sizeof doorbells, MSG_DONTWAIT) > 0);
+}
+
+static void *produce(void *context) {
+  side *self = context;
+  seguro_ring_producer *producer = &self->ends->producer;
+  uint8_t *bytes = malloc(self->step_bytes);
+  uint64_t sent = 0;
+  while (sent < self->total_bytes) {
+    uint64_t now = self->total_bytes - sent < self->step_bytes ? self->total_bytes - sent : self->step_bytes;
+    fill(bytes, now, sent);
+    self->crc = seguro_crc32c(self->crc, bytes, now);
+    sent += now;
+    for (uint64_t at = 0; at < now;) {
+      uint64_t put = seguro_ring_put(producer, bytes + at, now - at);
+      at += put;
+      if (seguro_ring_publish(producer)) {
+        ring_doorbell(self->fd);
+      }
+      if (put > 0) {
+        continue;
+      }
+      int64_t room = seguro_ring_room(producer);
+      CHECK(room >= 0);
+      if (room == 0 && seguro_ring_producer_sleep(producer) == 0) {
+        sleep_until_doorbell(self->fd);
+        seguro_ring_producer_awake(producer);
+      }
+    }
+  }
+  free(bytes);
+  seguro_ring_close(producer);
+  ring_doorbell(self->fd);
+  return NULL;
+}
+
+static void *consume(void *context) {
+  side *self = context;
+  seguro_ring_consumer *consumer = &self->ends->consumer;
+  uint8_t *bytes = malloc(self->step_bytes);
+  uint64_t got = 0;
+  while (got < self->total_bytes) {
+    int64_t available = seguro_ring_available(consumer);
+    CHECK(available >= 0);
+    if (available == 0) {
+      if (!seguro_ring_is_closed(consumer) && seguro_ring_consumer_sleep(consumer) == 0) {
+        sleep_until_doorbell(self->fd);
+      }
+      continue;
+    }
+    uint64_t taken = seguro_ring_take(consumer, bytes, self->step_bytes);
+    self->crc = seguro_crc32c(self->crc, bytes, taken);
+    got += taken;
+    if (seguro_ring_release(consumer)) {
+      ring_doorbell(self->fd);
+    }
+  }
+  free(bytes);
+  return NULL;
+}
+
+static void run_threads(uint64_t total_bytes, uint64_t put_bytes, uint64_t take_bytes) {
+  both_ends ends;
+  make(&ends);
+  int sockets[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
+  side sides[2] = {{&ends, sockets[0], total_bytes, put_bytes, 0}, {&ends, sockets[1], total_bytes, take_bytes, 0}};
+  pthread_t threads[2];
+  CHECK(pthread_create(&threads[0], NULL, produce, &sides[0]) == 0);
+  CHECK(pthread_create(&threads[1], NULL, consume, &sides[1]) == 0);
+  pthread_join(threads[0], NULL);
+  pthread_join(threads[1], NULL);
+  CHECK(sides[0].crc == sides[1].crc);
+  CHECK(seguro_ring_is_closed(&ends.consumer));
+  close(sockets[0]);
+  close(sockets[1]);
+  free(ends.memory);
+}
+
+/* From a few bytes to many times the ring, so that each side sleeps often. */
+static void test_threads(void) {
+  run_threads(300000, 7, 65536);
+  run_threads(300000, 65536, 5);
+  run_threads(20000000, 1000, 4096);
+  run_threads(20000000, 3000000, 65536);
+  run_threads(20000000, 500, 1000000);
+}
+
+static void test_throughput(void) {
+  struct timespec begun, ended;
+  clock_gettime(CLOCK_MONOTONIC, &begun);
+  run_threads(100000000, 100000, 1 << 20);
+  clock_gettime(CLOCK_MONOTONIC, &ended);
+  double seconds = (double)(ended.tv_sec - begun.tv_sec) + (double)(ended.tv_nsec - begun.tv_nsec) / 1e9;
+  fprintf(stderr, "    100 MB made, moved and checked in %.2f s\n", seconds);
+  CHECK(seconds < 60);
+}
+
+/* The kernel holds what the seals promise: nobody with the descriptor can pull the pages away. */
+static void test_seals(void) {
+  int fd = memfd_create("seguro-test-seals", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  CHECK(fd >= 0);
+  off_t bytes = (off_t)seguro_ring_total_bytes(SIZE, SIZE);
+  CHECK(posix_fallocate(fd, 0, bytes) == 0);
+  CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0);
+  uint8_t *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(memory != MAP_FAILED);
+  CHECK(ftruncate(fd, 0) == -1 && errno == EPERM);
+  CHECK(ftruncate(fd, bytes - 1) == -1 && errno == EPERM);
+  CHECK(ftruncate(fd, bytes + 1) == -1 && errno == EPERM);
+  CHECK(posix_fallocate(fd, 0, bytes + 4096) == EPERM);
+  CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == -1 && errno == EPERM);
+  /* Holes can be punched, and read as zeros: no signal. */
+  memory[8192] = 1;
+  CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, bytes) == 0);
+  CHECK_EQUAL(memory[8192], 0);
+  seguro_ring_geometry geometry;
+  CHECK_EQUAL(seguro_ring_attach(memory, (uint64_t)bytes, &geometry), SEGURO_RING_FAULT_MAGIC);
+  munmap(memory, (size_t)bytes);
+  close(fd);
+}
+
+int main(void) {
+  RUN(test_wrap);
+  RUN(test_full_and_spans);
+  RUN(test_geometry);
+  RUN(test_indices);
+  RUN(test_flags);
+  RUN(test_threads);
+  RUN(test_throughput);
+  RUN(test_seals);
+  return 0;
+}
