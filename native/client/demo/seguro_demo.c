@@ -1,7 +1,7 @@
 /* seguro-demo: a client of libseguro for the project's demo and tests; appends deterministic events, or replays a log.
  *
- *   seguro-demo SOCKET SHIP [--fake] append COUNT BYTES [--echo]
- *   seguro-demo SOCKET SHIP [--fake] replay [FROM] [--quiet]
+ *   seguro-demo SOCKET SHIP [--fake] [--transport auto|stream|ring] append COUNT BYTES [--echo]
+ *   seguro-demo SOCKET SHIP [--fake] [--transport auto|stream|ring] replay [FROM] [--quiet]
  *
  * append writes COUNT new events of BYTES bytes each after the log's height, without waiting in between, and prints one
  * line of JSON. With --echo each acknowledged event goes to stdout as u64 id, u64 length, payload (little-endian), and
@@ -23,6 +23,8 @@ typedef struct arguments {
   const char *verb;
   const char *numbers[2];
   int number_count;
+  int transport; /* SEGURO_TRANSPORT_* */
+  bool is_transport_next;
   bool is_fake;
   bool is_echo;
   bool is_quiet;
@@ -51,13 +53,31 @@ static double now_seconds(void) {
 
 static int usage(void) {
   fprintf(stderr,
-          "usage: seguro-demo SOCKET SHIP [--fake] append COUNT BYTES [--echo]\n"
-          "       seguro-demo SOCKET SHIP [--fake] replay [FROM] [--quiet]\n");
+          "usage: seguro-demo SOCKET SHIP [--fake] [--transport auto|stream|ring] append COUNT BYTES [--echo]\n"
+          "       seguro-demo SOCKET SHIP [--fake] [--transport auto|stream|ring] replay [FROM] [--quiet]\n");
   return 2;
 }
 
+static bool take_transport(arguments *into, const char *name) {
+  static const char *const names[] = {"auto", "stream", "ring"}; /* by SEGURO_TRANSPORT_* */
+  for (int transport = 0; transport < 3; transport++) {
+    if (strcmp(name, names[transport]) == 0) {
+      into->transport = transport;
+      return true;
+    }
+  }
+  fprintf(stderr, "seguro-demo: --transport is auto, stream or ring\n");
+  return false;
+}
+
 static bool take_argument(arguments *into, int position, const char *argument) {
-  if (strcmp(argument, "--fake") == 0) {
+  if (into->is_transport_next) {
+    into->is_transport_next = false;
+    return take_transport(into, argument);
+  }
+  if (strcmp(argument, "--transport") == 0) {
+    into->is_transport_next = true;
+  } else if (strcmp(argument, "--fake") == 0) {
     into->is_fake = true;
   } else if (strcmp(argument, "--echo") == 0) {
     into->is_echo = true;
@@ -132,11 +152,11 @@ static int say_error(const seguro_error *error, int code) {
   return 1;
 }
 
-static void print_totals(FILE *to, const totals *sum, double seconds) {
+static void print_totals(FILE *to, const totals *sum, double seconds, const char *transport) {
   fprintf(to,
           "{\"first\": %" PRIu64 ", \"last\": %" PRIu64 ", \"events\": %" PRIu64 ", \"bytes\": %" PRIu64
-          ", \"seconds\": %.6f}\n",
-          sum->first_id, sum->last_id, sum->events, sum->bytes, seconds);
+          ", \"seconds\": %.6f, \"transport\": \"%s\"}\n",
+          sum->first_id, sum->last_id, sum->events, sum->bytes, seconds, transport);
 }
 
 static int append(seguro *handle, uint64_t count, uint64_t payload_bytes, echo *to, totals *sum) {
@@ -193,6 +213,7 @@ static int run(const arguments *from, const uint64_t numbers[2], bool is_append)
   seguro_options options = {.size_bytes = sizeof options,
                             .role = is_append ? SEGURO_ROLE_WRITE : SEGURO_ROLE_READ,
                             .kind = from->is_fake ? SEGURO_KIND_FAKE : SEGURO_KIND_EITHER,
+                            .transport = from->transport,
                             .on_height = echo_height,
                             .on_stall = say_stall,
                             .context = &to};
@@ -214,7 +235,7 @@ static int run(const arguments *from, const uint64_t numbers[2], bool is_append)
   } else if (code != 0) {
     say_error(seguro_last_error(handle), code);
   } else {
-    print_totals(is_append && !from->is_echo ? stdout : stderr, &sum, seconds);
+    print_totals(is_append && !from->is_echo ? stdout : stderr, &sum, seconds, seguro_transport_name(handle));
   }
   seguro_close(handle);
   free(to.payload);
@@ -228,7 +249,7 @@ int main(int count, char **values) {
       return usage();
     }
   }
-  if (from.verb == NULL) {
+  if (from.verb == NULL || from.is_transport_next) {
     return usage();
   }
   bool is_append = strcmp(from.verb, "append") == 0;
