@@ -1,13 +1,13 @@
-/* The control of every figure over shared memory: two processes, one ring (ring/ring.h), messages of a size, nothing else.
+/* The control of every figure over shared memory: two processes, one ring (ring/ring.h), messages, nothing else.
  *
  *   ring_control transfer MESSAGES BYTES-PER-MESSAGE
  *   ring_control spin ROUNDS BYTES-PER-MESSAGE
  *   ring_control sleep ROUNDS BYTES-PER-MESSAGE
  *
- * transfer: the child copies messages in, from memory larger than the processor's caches; the parent copies them out and computes
- * the CRC32C of each on its copy. Whoever can do nothing looks at the ring for a while and then sleeps until a doorbell. spin: round
- * trips in which both sides look without end, so they need two processors. sleep: round trips in which both sides sleep, woken
- * by a byte on a socket. Each prints one line of JSON.
+ * transfer: the child copies messages in, from memory larger than the processor's caches; the parent copies them out
+ * and computes the CRC32C of each on its copy. Whoever can do nothing looks at the ring for a while and then sleeps
+ * until a doorbell. spin: round trips in which both sides look without end, so they need two processors. sleep: round
+ * trips in which both sides sleep, woken by a byte on a socket. Each prints one line of JSON.
  */
 #include <poll.h>
 #include <sys/mman.h>
@@ -72,7 +72,8 @@ static void wait_for(end *self, int is_room) {
     uint64_t now_ns = self->spin_ns == UINT64_MAX ? 0 : bench_now_ns();
     until_ns = until_ns == 0 && now_ns > 0 ? now_ns + self->spin_ns : until_ns;
     if (now_ns > 0 && now_ns >= until_ns) {
-      int64_t found = is_room ? seguro_ring_producer_sleep(&self->producer) : seguro_ring_consumer_sleep(&self->consumer);
+      int64_t found =
+          is_room ? seguro_ring_producer_sleep(&self->producer) : seguro_ring_consumer_sleep(&self->consumer);
       if (found != 0) {
         return;
       }

@@ -97,7 +97,8 @@ int seguro_connect_try(seguro *handle) {
     return 0;
   }
   if (!handle->was_opened && is_hopeless(-refused)) {
-    return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-refused));
+    return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path,
+                               strerror(-refused));
   }
   seguro_session_lose(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-refused));
   return handle->failure;

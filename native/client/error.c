@@ -24,7 +24,7 @@ static const code_text code_texts[] = {
     {SEGURO_ERR_ORDER, "an event id that does not follow the last one"},
     {SEGURO_ERR_TOO_LARGE, "an event or batch above the sidecar's limit"},
     {SEGURO_ERR_CHECKSUM, "an event that was read fails its checksum"},
-    {SEGURO_ERR_UNSUPPORTED, "not in this build of libseguro"},
+    {SEGURO_ERR_UNSUPPORTED, "not in this build of libseguro, or refused by the sidecar"},
     {SEGURO_ERR_SERVER(1), "bad-frame: the sidecar could not follow the frames"},
     {SEGURO_ERR_SERVER(2), "bad-type: the sidecar does not know a frame's type"},
     {SEGURO_ERR_SERVER(3), "not-open: a frame before OPEN"},

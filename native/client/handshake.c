@@ -134,14 +134,15 @@ static int check_continues(seguro *handle, const seguro_reply_opened *opened) {
   return 0;
 }
 
-/* Moves the session into the shared memory that came with OPENED, if any did. A handle that needs a ring and cannot have
- * one at its first session fails; later it goes on over the stream, because a ship that cannot save dies. */
+/* Moves the session into the shared memory that came with OPENED, if any did. A handle that needs a ring and cannot
+ * have one at its first session fails; later it goes on over the stream, because a ship that cannot save dies. */
 static int take_ring(seguro *handle, uint64_t ring_bytes) {
   if (ring_bytes > 0 && !handle->link.is_memory_wanted) {
     return seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "shared memory came that was not asked for");
   }
   bool is_needed = handle->options.transport == SEGURO_TRANSPORT_RING && !handle->was_opened;
   if (ring_bytes == 0) {
+    handle->link.is_memory_wanted = false;
     return is_needed ? seguro_session_fail(handle, SEGURO_ERR_UNSUPPORTED, "the sidecar refuses shared memory") : 0;
   }
   const char *fault = seguro_ring_attach_link(&handle->link, ring_bytes);

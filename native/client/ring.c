@@ -1,7 +1,7 @@
 /* The ring transport: bytes move through shared memory (ring/ring.h), the socket is doorbell and death signal.
  *
- * With the sidecar awake neither sending nor receiving makes a system call. A wait looks at the ring for spin_us, then tells
- * the sidecar to ring and sleeps on the socket. */
+ * With the sidecar awake neither sending nor receiving makes a system call. A wait looks at the ring for spin_us, then
+ * tells the sidecar to ring and sleeps on the socket. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -124,8 +124,8 @@ static int64_t ring_receive(seguro_link *link, struct iovec *pieces, unsigned pi
   return received;
 }
 
-/* Tells the sidecar to ring for what we wait for, and looks once more. An index that cannot be is something to do as well:
- * the next receive or send says so. */
+/* Tells the sidecar to ring for what we wait for, and looks once more. An index that cannot be is something to do as
+ * well: the next receive or send says so. */
 static bool tell_to_ring(seguro_link *link, bool is_send_wanted) {
   seguro_ring_link *ring = &link->ring;
   ring->is_armed = false;
@@ -166,7 +166,8 @@ static inline void pause_a_moment(void) {
 }
 
 static bool has_something(seguro_link *link, bool is_send_wanted) {
-  return seguro_ring_available(&link->ring.consumer) != 0 || (is_send_wanted && seguro_ring_room(&link->ring.producer) != 0);
+  return seguro_ring_available(&link->ring.consumer) != 0 ||
+         (is_send_wanted && seguro_ring_room(&link->ring.producer) != 0);
 }
 
 /* Looks for at most spin_us whether something has come. */

@@ -1,4 +1,4 @@
-/* Taking shared memory over: the descriptor is checked (seals, size), mapped, and its layout checked before it is used. */
+/* Taking shared memory over: the descriptor is checked (seals, size) and mapped, and the layout checked before use. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

@@ -20,11 +20,11 @@ typedef struct seguro_ring_link {
   uint64_t generation; /* of the newest ring, kept when it has gone: the next one must have another */
   seguro_ring_producer producer;
   seguro_ring_consumer consumer;
-  uint32_t silent;       /* receives in a row that found nothing and did not look at the socket */
-  bool is_armed;         /* the sidecar was told to ring for new bytes, and the socket was not read since */
-  bool is_room_armed;    /* and for room */
-  bool is_socket_due;    /* the socket may have something to say */
-  bool is_socket_ended;  /* the sidecar is gone; what it has published is still taken */
+  uint32_t silent;      /* receives in a row that found nothing and did not look at the socket */
+  bool is_armed;        /* the sidecar was told to ring for new bytes, and the socket was not read since */
+  bool is_room_armed;   /* and for room */
+  bool is_socket_due;   /* the socket may have something to say */
+  bool is_socket_ended; /* the sidecar is gone; what it has published is still taken */
 } seguro_ring_link;
 
 /* One connection, and what its transport keeps of it. */

@@ -1,4 +1,4 @@
-// Fuzzes both ends of a ring over hostile memory: the header is checked, then the indices, flags and bytes change at any moment.
+// Fuzzes both ends of a ring over hostile memory: indices, flags and bytes change at any moment.
 #include <sys/mman.h>
 
 #include <cstring>

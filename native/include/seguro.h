@@ -76,7 +76,7 @@ extern "C" {
 #define SEGURO_ERR_ORDER (-9)        /* an event id that does not follow the last one */
 #define SEGURO_ERR_TOO_LARGE (-10)   /* an event or batch above the limit of seguro_info */
 #define SEGURO_ERR_CHECKSUM (-11)    /* an event that was read fails its checksum; ends the reader */
-#define SEGURO_ERR_UNSUPPORTED (-12) /* not in this build */
+#define SEGURO_ERR_UNSUPPORTED (-12) /* not in this build, or refused by the sidecar: shared memory */
 #define SEGURO_ERR_SERVER(n) (-100 - (n))
 #define SEGURO_ERR_BAD_ROLE SEGURO_ERR_SERVER(5)
 #define SEGURO_ERR_SHIP_BUSY SEGURO_ERR_SERVER(10)
@@ -132,8 +132,10 @@ typedef struct seguro_options {
   /* Called after 1, 10 and 60 s of one blocking call. Must not call the handle. */
   void (*on_stall)(void *context, const seguro_stall *stall);
   void *context;
-  uint64_t ring_bytes; /* wished size of each direction of the shared memory, up to 64 MiB; default: the sidecar's choice */
-  int32_t spin_us;     /* how long a wait looks at the shared memory before it sleeps, up to 10,000; default 20, -1: never */
+  uint64_t
+      ring_bytes; /* wished size of each direction of the shared memory, up to 64 MiB; default: the sidecar's choice */
+  int32_t
+      spin_us; /* how long a wait looks at the shared memory before it sleeps, up to 10,000; default 20, -1: never */
 } seguro_options;
 
 /* The session as the sidecar described it at the last (re)open, with the pair (digest id, digest) of the newest
@@ -203,9 +205,10 @@ SEGURO_API int seguro_wait(seguro *handle, uint64_t id, int64_t timeout_ms);
 
 /* ---- event loops ---- */
 
-/* Sends, receives and reconnects as far as possible without waiting. Callbacks run from here. Call it when the descriptor
- * speaks, and always before waiting for it: over shared memory the sidecar makes the descriptor speak only for what
- * happens after a seguro_poll. Another call on the handle in between may end that; seguro_poll_timeout_ms then says 0. */
+/* Sends, receives and reconnects as far as possible without waiting. Callbacks run from here. Call it when the
+ * descriptor speaks, and always before waiting for it: over shared memory the sidecar makes the descriptor speak only
+ * for what happens after a seguro_poll. Another call on the handle in between may end that; seguro_poll_timeout_ms then
+ * says 0. */
 SEGURO_API int seguro_poll(seguro *handle);
 /* The descriptor to watch and what for (POLLIN, POLLOUT), or -1 while there is no connection. It changes with a
  * reconnect, so ask again after every call. The descriptor stays the handle's: nothing else may read from it. */

@@ -1,4 +1,4 @@
-/* The shared-memory ring: its layout, and every access to memory that another process may write at the same time (docs/ring.md).
+/* The shared-memory ring: its layout, and every access to memory that another process may write too (docs/ring.md).
  *
  * libseguro and the sidecar's addon use this header unchanged. C11 and C++20, no state of its own, no system calls.
  *
@@ -13,12 +13,13 @@
  *   56  u64  its size                        384  u32  the producer sleeps          (both)
  *                                            512  u32  closed                       (the producer)
  *
- * Threads: a seguro_ring_producer or seguro_ring_consumer belongs to one thread at a time; the two ends of a direction may run
- * anywhere. Nothing here waits or loops for longer than a copy takes.
+ * Threads: a seguro_ring_producer or seguro_ring_consumer belongs to one thread at a time; the two ends of a direction
+ * may run anywhere. Nothing here waits or loops for longer than a copy takes.
  *
- * Trust: what an end knows of itself (its own index, geometry, sizes) lives in its private struct and is never loaded again from
- * shared memory. The peer's index is loaded once per look and checked against private values before it is used. So a peer that
- * scribbles can make an end return SEGURO_RING_BAD or wake for nothing, and cannot make it read or write outside the data area.
+ * Trust: what an end knows of itself (its own index, geometry, sizes) lives in its private struct and is never loaded
+ * again from shared memory. The peer's index is loaded once per look and checked against private values before it is
+ * used. So a peer that scribbles can make an end return SEGURO_RING_BAD or wake for nothing, and cannot make it read or
+ * write outside the data area.
  */
 #ifndef SEGURO_RING_RING_H
 #define SEGURO_RING_RING_H
@@ -117,8 +118,8 @@ typedef enum seguro_ring_fault {
   SEGURO_RING_FAULT_VERSION,
   SEGURO_RING_FAULT_HEADER_BYTES,
   SEGURO_RING_FAULT_TOTAL_BYTES,
-  SEGURO_RING_FAULT_GENERATION, /* 0 */
-  SEGURO_RING_FAULT_DATA_BYTES, /* of either direction: no power of two, or outside the limits */
+  SEGURO_RING_FAULT_GENERATION,  /* 0 */
+  SEGURO_RING_FAULT_DATA_BYTES,  /* of either direction: no power of two, or outside the limits */
   SEGURO_RING_FAULT_DATA_OFFSET, /* not a multiple of 4096, inside the header, or beyond the mapping */
   SEGURO_RING_FAULT_OVERLAP
 } seguro_ring_fault;
@@ -144,9 +145,9 @@ static inline uint64_t seguro_ring_total_bytes(uint64_t client_data_bytes, uint6
   return SEGURO_RING_HEADER_BYTES + client_data_bytes + server_data_bytes;
 }
 
-/* The server's half: lays a new ring out in `mapping` (zeroed, writable, page-aligned, `mapping_bytes` long), before anybody else
- * has it, and fills *geometry. The generation is not 0. Returns false, having written nothing, when an argument breaks the layout's
- * rules. */
+/* The server's half: lays a new ring out in `mapping` (zeroed, writable, page-aligned, `mapping_bytes` long), before
+ * anybody else has it, and fills *geometry. The generation is not 0. Returns false, having written nothing, when an
+ * argument breaks the layout's rules. */
 static inline bool seguro_ring_init(void *mapping, uint64_t mapping_bytes, uint64_t client_data_bytes,
                                     uint64_t server_data_bytes, uint64_t generation, seguro_ring_geometry *geometry) {
   if (!seguro_ring_is_data_bytes(client_data_bytes) || !seguro_ring_is_data_bytes(server_data_bytes) ||
@@ -176,11 +177,12 @@ static inline bool seguro_ring_init(void *mapping, uint64_t mapping_bytes, uint6
 
 static inline bool seguro_ring_is_within(uint64_t offset, uint64_t bytes, uint64_t total_bytes) {
   /* Sizes are at most 64 MiB here, so total_bytes - bytes cannot wrap once total_bytes is known to be no less. */
-  return offset % 4096u == 0 && offset >= SEGURO_RING_HEADER_BYTES && bytes <= total_bytes && offset <= total_bytes - bytes;
+  return offset % 4096u == 0 && offset >= SEGURO_RING_HEADER_BYTES && bytes <= total_bytes &&
+         offset <= total_bytes - bytes;
 }
 
-/* The other half: loads each field of the header once, checks it against the length that the caller asked the kernel for, and
- * fills *geometry. *geometry is written only when SEGURO_RING_FINE is returned. */
+/* The other half: loads each field of the header once, checks it against the length that the caller asked the kernel
+ * for, and fills *geometry. *geometry is written only when SEGURO_RING_FINE is returned. */
 static inline seguro_ring_fault seguro_ring_attach(const void *mapping, uint64_t mapping_bytes,
                                                    seguro_ring_geometry *geometry) {
   if (mapping_bytes < SEGURO_RING_HEADER_BYTES || (uintptr_t)mapping % 4096u != 0) {
@@ -228,8 +230,9 @@ static inline seguro_ring_fault seguro_ring_attach(const void *mapping, uint64_t
 /* ---- the two flags of a direction ---- */
 
 /* Wakes a sleeper: call after storing the index it waits for. Returns true when one doorbell must be sent.
- * The fence orders our index before our look at the flag; the sleeper's sequentially consistent pair orders its flag before its
- * look at the index. So at least one of the two sees the other (test/native/ring_model.c tries every interleaving). */
+ * The fence orders our index before our look at the flag; the sleeper's sequentially consistent pair orders its flag
+ * before its look at the index. So at least one of the two sees the other (test/native/ring_model.c tries every
+ * interleaving). */
 static inline bool seguro_ring_wakes(uint32_t *sleeps) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   return __atomic_load_n(sleeps, __ATOMIC_RELAXED) == 1 && __atomic_exchange_n(sleeps, 0, __ATOMIC_SEQ_CST) == 1;
@@ -272,14 +275,14 @@ static inline int64_t seguro_ring_take_tail(seguro_ring_producer *producer, uint
   return (int64_t)seguro_ring_room_known(producer);
 }
 
-/* Loads the consumer's tail once. Returns the bytes that may be put, or SEGURO_RING_BAD. Acquire: the consumer's copies out of the
- * room are done before we write there again. */
+/* Loads the consumer's tail once. Returns the bytes that may be put, or SEGURO_RING_BAD. Acquire: the consumer's copies
+ * out of the room are done before we write there again. */
 static inline int64_t seguro_ring_room(seguro_ring_producer *producer) {
   return seguro_ring_take_tail(producer, __atomic_load_n(&producer->shared->tail, __ATOMIC_ACQUIRE));
 }
 
-/* Copies up to `bytes` bytes in behind what was put before, as far as the known room goes, around the end of the area where needed.
- * Returns how many. The consumer does not see them before seguro_ring_publish. */
+/* Copies up to `bytes` bytes in behind what was put before, as far as the known room goes, around the end of the area
+ * where needed. Returns how many. The consumer does not see them before seguro_ring_publish. */
 static inline uint64_t seguro_ring_put(seguro_ring_producer *producer, const void *from, uint64_t bytes) {
   uint64_t room = seguro_ring_room_known(producer);
   bytes = bytes < room ? bytes : room;
@@ -296,7 +299,8 @@ static inline uint64_t seguro_ring_put(seguro_ring_producer *producer, const voi
   return bytes;
 }
 
-/* Shows the consumer what was put. Returns true when a doorbell must be sent. Release: bytes before the head that covers them. */
+/* Shows the consumer what was put. Returns true when a doorbell must be sent. Release: bytes before the head that
+ * covers them. */
 static inline bool seguro_ring_publish(seguro_ring_producer *producer) {
   if (producer->published == producer->head) {
     return false;
@@ -306,8 +310,8 @@ static inline bool seguro_ring_publish(seguro_ring_producer *producer) {
   return seguro_ring_wakes(&producer->shared->consumer_sleeps);
 }
 
-/* Says that a doorbell is wanted when room appears, and looks once more. Everything put must have been published. Returns 0: sleep
- * (poll the socket); above 0: so much room, do not sleep; SEGURO_RING_BAD. */
+/* Says that a doorbell is wanted when room appears, and looks once more. Everything put must have been published.
+ * Returns 0: sleep (poll the socket); above 0: so much room, do not sleep; SEGURO_RING_BAD. */
 static inline int64_t seguro_ring_producer_sleep(seguro_ring_producer *producer) {
   __atomic_store_n(&producer->shared->producer_sleeps, 1, __ATOMIC_SEQ_CST);
   int64_t room = seguro_ring_take_tail(producer, __atomic_load_n(&producer->shared->tail, __ATOMIC_SEQ_CST));
@@ -369,16 +373,17 @@ static inline int64_t seguro_ring_take_head(seguro_ring_consumer *consumer, uint
   return (int64_t)seguro_ring_available_known(consumer);
 }
 
-/* Loads the producer's head once. Returns the bytes that may be taken, or SEGURO_RING_BAD. Acquire: the bytes below that head are
- * there. */
+/* Loads the producer's head once. Returns the bytes that may be taken, or SEGURO_RING_BAD. Acquire: the bytes below
+ * that head are there. */
 static inline int64_t seguro_ring_available(seguro_ring_consumer *consumer) {
   return seguro_ring_take_head(consumer, __atomic_load_n(&consumer->shared->head, __ATOMIC_ACQUIRE));
 }
 
-/* Where the next `bytes` bytes lie (at most what is known to be available): one or two runs, the second empty without a wrap.
- * Returns how many bytes they cover. They stay where they are until seguro_ring_release after seguro_ring_skip; a hostile peer may
- * change them at any time, so every decision is made on a copy, after seguro_ring_skip. */
-static inline uint64_t seguro_ring_spans(const seguro_ring_consumer *consumer, uint64_t bytes, seguro_ring_span spans[2]) {
+/* Where the next `bytes` bytes lie (at most what is known to be available): one or two runs, the second empty without a
+ * wrap. Returns how many bytes they cover. They stay where they are until seguro_ring_release after seguro_ring_skip; a
+ * hostile peer may change them at any time, so every decision is made on a copy, after seguro_ring_skip. */
+static inline uint64_t seguro_ring_spans(const seguro_ring_consumer *consumer, uint64_t bytes,
+                                         seguro_ring_span spans[2]) {
   uint64_t available = seguro_ring_available_known(consumer);
   bytes = bytes < available ? bytes : available;
   uint64_t at = consumer->tail & (consumer->size - 1);
@@ -390,15 +395,16 @@ static inline uint64_t seguro_ring_spans(const seguro_ring_consumer *consumer, u
   return bytes;
 }
 
-/* Counts the next `bytes` bytes (at most what is known to be available) as taken. The compiler barrier keeps it from reading shared
- * bytes a second time in place of the copy that was made of them. */
+/* Counts the next `bytes` bytes (at most what is known to be available) as taken. The compiler barrier keeps it from
+ * reading shared bytes a second time in place of the copy that was made of them. */
 static inline void seguro_ring_skip(seguro_ring_consumer *consumer, uint64_t bytes) {
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   uint64_t available = seguro_ring_available_known(consumer);
   consumer->tail += bytes < available ? bytes : available;
 }
 
-/* Copies up to `bytes` bytes out and counts them as taken. Returns how many. The room is the producer's after seguro_ring_release. */
+/* Copies up to `bytes` bytes out and counts them as taken. Returns how many. The room is the producer's after
+ * seguro_ring_release. */
 static inline uint64_t seguro_ring_take(seguro_ring_consumer *consumer, void *into, uint64_t bytes) {
   seguro_ring_span spans[2];
   bytes = seguro_ring_spans(consumer, bytes, spans);
@@ -413,8 +419,8 @@ static inline uint64_t seguro_ring_take(seguro_ring_consumer *consumer, void *in
   return bytes;
 }
 
-/* Gives the room of what was taken back to the producer. Returns true when a doorbell must be sent. Release: our copies before the
- * tail that frees their room. */
+/* Gives the room of what was taken back to the producer. Returns true when a doorbell must be sent. Release: our copies
+ * before the tail that frees their room. */
 static inline bool seguro_ring_release(seguro_ring_consumer *consumer) {
   if (consumer->released == consumer->tail) {
     return false;
@@ -424,8 +430,8 @@ static inline bool seguro_ring_release(seguro_ring_consumer *consumer) {
   return seguro_ring_wakes(&consumer->shared->producer_sleeps);
 }
 
-/* Says that a doorbell is wanted when something is published, and looks once more. Returns 0: sleep (poll the socket); above 0: so
- * much is there, do not sleep; SEGURO_RING_BAD. */
+/* Says that a doorbell is wanted when something is published, and looks once more. Returns 0: sleep (poll the socket);
+ * above 0: so much is there, do not sleep; SEGURO_RING_BAD. */
 static inline int64_t seguro_ring_consumer_sleep(seguro_ring_consumer *consumer) {
   __atomic_store_n(&consumer->shared->consumer_sleeps, 1, __ATOMIC_SEQ_CST);
   int64_t available = seguro_ring_take_head(consumer, __atomic_load_n(&consumer->shared->head, __ATOMIC_SEQ_CST));
@@ -440,8 +446,8 @@ static inline void seguro_ring_consumer_awake(seguro_ring_consumer *consumer) {
   __atomic_store_n(&consumer->shared->consumer_sleeps, 0, __ATOMIC_RELAXED);
 }
 
-/* True once the producer will publish nothing more. Look at seguro_ring_available once more after it: closed comes after the last
- * head. */
+/* True once the producer will publish nothing more. Look at seguro_ring_available once more after it: closed comes
+ * after the last head. */
 static inline bool seguro_ring_is_closed(const seguro_ring_consumer *consumer) {
   return __atomic_load_n(&consumer->shared->closed, __ATOMIC_ACQUIRE) == 1;
 }

@@ -11,10 +11,10 @@
 /* What is wrong with the rings that a test sidecar gives. */
 typedef enum fake_ring_fault {
   FAKE_RING_GOOD = 0,
-  FAKE_RING_REFUSED,         /* OPENED says 0 */
-  FAKE_RING_UNKNOWN,         /* OPEN with the option is answered by bad-open */
-  FAKE_RING_UNASKED,         /* given although OPEN did not ask */
-  FAKE_RING_NO_DESCRIPTOR,   /* announced, and not sent */
+  FAKE_RING_REFUSED,       /* OPENED says 0 */
+  FAKE_RING_UNKNOWN,       /* OPEN with the option is answered by bad-open */
+  FAKE_RING_UNASKED,       /* given although OPEN did not ask */
+  FAKE_RING_NO_DESCRIPTOR, /* announced, and not sent */
   FAKE_RING_NO_SEALS,
   FAKE_RING_FEW_SEALS,       /* it could still grow */
   FAKE_RING_WRONG_SIZE,      /* announced with another size */

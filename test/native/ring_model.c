@@ -1,13 +1,15 @@
-/* Every interleaving of the ring's sleep and wake handshake, for small bounds, over store buffers: no wake-up is lost.
+/* Every interleaving of the ring's sleep and wake handshake, for small bounds: no wake-up is lost.
  *
- * Two actors run the steps of ring/ring.h: a producer that puts N units through an area of S, a consumer that takes them; each
- * sleeps when it can do nothing, and each wakes the other. An actor's stores go to a buffer of its own and reach memory at
- * any later time: in order (TSO, as x86), or in order for each variable only (PSO, weaker). A fence waits until the buffer
- * is empty. A doorbell arrives at once, before stores of its sender that are still buffered: worse than any kernel does.
+ * Two actors run the steps of ring/ring.h: a producer that puts N units through an area of S, a consumer that takes
+ * them; each sleeps when it can do nothing, and each wakes the other. An actor's stores go to a buffer of its own and
+ * reach memory at any later time: in order (TSO, as x86), or in order for each variable only (PSO, weaker). A fence
+ * waits until the buffer is empty. A doorbell arrives at once, before stores of its sender that are still buffered:
+ * worse than any kernel does.
  *
- * A state is bad when nothing can happen any more (apart from a wake-up for no reason) and not everything was taken: then
- * somebody sleeps although there are bytes or there is room. The explorer visits every reachable state. It must find none
- * bad, and it must find a bad one for every mutation of the handshake, in both roles, or the check itself is worth nothing. */
+ * A state is bad when nothing can happen any more (apart from a wake-up for no reason) and not everything was taken:
+ * then somebody sleeps although there are bytes or there is room. The explorer visits every reachable state. It must
+ * find none bad, and it must find a bad one for every mutation of the handshake, in both roles, or the check itself is
+ * worth nothing. */
 #include <stdint.h>
 #include <string.h>
 
@@ -18,15 +20,15 @@ enum { HEAD, TAIL, CONSUMER_SLEEPS, PRODUCER_SLEEPS, VARIABLES };
 enum { PRODUCER, CONSUMER, ACTORS };
 
 typedef enum step {
-  LOOK,         /* seguro_ring_room / seguro_ring_available: load the peer's index */
-  MOVE,         /* put or take one unit, store the own index: seguro_ring_publish / seguro_ring_release */
-  WAKE_FENCE,   /* seguro_ring_wakes: the fence */
-  WAKE_LOAD,    /* the peer's flag */
-  WAKE_TAKE,    /* exchange it to 0, and ring when it was 1 */
-  SLEEP_STORE,  /* seguro_ring_*_sleep: the own flag = 1 */
-  SLEEP_FENCE,  /* the sequentially consistent order of that store and the next load */
-  SLEEP_LOAD,   /* look once more */
-  ASLEEP,       /* in poll */
+  LOOK,        /* seguro_ring_room / seguro_ring_available: load the peer's index */
+  MOVE,        /* put or take one unit, store the own index: seguro_ring_publish / seguro_ring_release */
+  WAKE_FENCE,  /* seguro_ring_wakes: the fence */
+  WAKE_LOAD,   /* the peer's flag */
+  WAKE_TAKE,   /* exchange it to 0, and ring when it was 1 */
+  SLEEP_STORE, /* seguro_ring_*_sleep: the own flag = 1 */
+  SLEEP_FENCE, /* the sequentially consistent order of that store and the next load */
+  SLEEP_LOAD,  /* look once more */
+  ASLEEP,      /* in poll */
   DONE
 } step;
 
@@ -175,9 +177,9 @@ static int take_step(const bounds *of, state *at, int self) {
       return is_drained || with == NO_WAKE_FENCE;
     case WAKE_LOAD:
       who->step = load(at, self, own_flag(1 - self)) == 1 && with != NO_DOORBELL_AT_ALL ? WAKE_TAKE
-                  : who->index == of->units                                              ? DONE
-                  : can_move(of, who, self)                                              ? MOVE
-                                                                                         : LOOK;
+                  : who->index == of->units                                             ? DONE
+                  : can_move(of, who, self)                                             ? MOVE
+                                                                                        : LOOK;
       return 1;
     case WAKE_TAKE:
       if (with == STORE_FOR_EXCHANGE) {
@@ -325,7 +327,8 @@ int main(void) {
   for (int mutated = NO_WAKE_FENCE; mutated < MUTATIONS; mutated++) {
     for (int mutant = 0; mutant < ACTORS; mutant++) {
       for (int is_pso = 0; is_pso < 2; is_pso++) {
-        bounds of = {.units = 4, .size = 1, .surprises = 0, .is_pso = is_pso, .mutation = (mutation)mutated, .mutant = mutant};
+        bounds of = {
+            .units = 4, .size = 1, .surprises = 0, .is_pso = is_pso, .mutation = (mutation)mutated, .mutant = mutant};
         int is_fine = explore(&of);
         fprintf(stderr, "  %s, %s, %s: %s\n", names[mutated], mutant == PRODUCER ? "producer" : "consumer",
                 is_pso ? "PSO" : "TSO", is_fine ? "NOT SEEN" : "seen");

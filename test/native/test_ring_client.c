@@ -60,8 +60,7 @@ static void test_choice(void) {
   static const struct {
     int transport;
     const char *name;
-  } cases[] = {
-      {SEGURO_TRANSPORT_AUTO, "ring"}, {SEGURO_TRANSPORT_RING, "ring"}, {SEGURO_TRANSPORT_STREAM, "stream"}};
+  } cases[] = {{SEGURO_TRANSPORT_AUTO, "ring"}, {SEGURO_TRANSPORT_RING, "ring"}, {SEGURO_TRANSPORT_STREAM, "stream"}};
   for (unsigned i = 0; i < 3; i++) {
     fake_server server;
     start(&server, 65536, FAKE_RING_GOOD);
@@ -79,8 +78,8 @@ static void test_choice(void) {
 
 /* Whatever is wrong with the memory: AUTO goes on over the stream, RING says why. */
 static void test_fallback(void) {
-  static const fake_ring_fault faults[] = {FAKE_RING_REFUSED,    FAKE_RING_UNKNOWN,    FAKE_RING_NO_DESCRIPTOR,
-                                           FAKE_RING_NO_SEALS,   FAKE_RING_FEW_SEALS,  FAKE_RING_WRONG_SIZE,
+  static const fake_ring_fault faults[] = {FAKE_RING_REFUSED,     FAKE_RING_UNKNOWN,   FAKE_RING_NO_DESCRIPTOR,
+                                           FAKE_RING_NO_SEALS,    FAKE_RING_FEW_SEALS, FAKE_RING_WRONG_SIZE,
                                            FAKE_RING_WRONG_LAYOUT};
   for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
     fake_server server;
