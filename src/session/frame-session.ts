@@ -149,7 +149,8 @@ export class FrameSession implements Flows, FrameSink {
     } else if (type === Frame.READ) {
       this.#startRead(this.#log, request, body);
     } else if (type === Frame.CREDIT) {
-      this.#readOf(request)?.credit(decodeU64(body, "CREDIT"));
+      const moreBytes = decodeU64(body, "CREDIT");
+      this.#readOf(request)?.credit(moreBytes);
     } else if (type === Frame.CANCEL) {
       expectBytes(body, 0, "CANCEL");
       this.#readOf(request)?.cancel();
