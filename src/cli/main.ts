@@ -49,4 +49,11 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+// Whoever reads the output may stop early (`seguro list | head`): that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") {
+    throw error;
+  }
+});
+
 await main(process.argv.slice(2));

@@ -92,7 +92,7 @@ async function serve(options: ServeOptions, output: Output): Promise<ExitCode> {
   const stopped = stopSignal(logger);
   const ready = { version: VERSION, pid: process.pid, socket: path.resolve(settings.socketPath), store: kv.name };
   output.result(ready, () => `seguro ${VERSION} serves ${ready.store} on ${ready.socket}\n`);
-  logger.info(ready, "ready");
+  logger.info({ version: VERSION, socket: ready.socket, store: ready.store }, "ready");
   const signal = await stopped;
   logger.info({ signal }, "stopping: finishing commits");
   await sidecar.stop();
