@@ -133,8 +133,12 @@ async function restoreFrom(
   const reasons = reasonsNotToBoot(stretch, opened, standing);
   const mark = reasons.length === 0 ? null : markText(shown, reasons);
   const progress = output.progress(`restore ${shown}`, stretch.last - stretch.first + 1n, "events");
-  const onEvent = (id: bigint): void => progress.update(id - stretch.first + 1n);
-  const written = await writePier(client, dir, stretch, plan, mark, onEvent).finally(() => progress.stop());
+  const hooks = {
+    onEvent: (id: bigint) => progress.update(id - stretch.first + 1n),
+    // The ship may have been started meanwhile: then this pier is behind it already.
+    beforeFinish: async () => refuseWriter(shown, await standingOf(socketPath, ship, stretch.kind), options),
+  };
+  const written = await writePier(client, dir, stretch, plan, mark, hooks).finally(() => progress.stop());
   if (mark !== null) {
     output.warn(`never boot this pier on the network (${MARK_NAME} in it says so): ${reasons.join("; ")}`);
   }
