@@ -31,7 +31,7 @@ struct UnpackResult {
   uint8_t manifest[SEGURO_BLOCK_HEADER_BYTES];  // when stopped at one
 };
 
-/** Works within `rows` alone: the first block's records stay where they lie, and what is kept of later ones moves down to follow. Any thread. */
+/** Works within `rows` alone: the first block's records stay where they lie, what is kept of later ones moves down to follow. Any thread. */
 UnpackResult Unpack(uint8_t *rows, size_t size, const UnpackOptions &options);
 
 }  // namespace seguro
