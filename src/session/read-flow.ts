@@ -130,8 +130,7 @@ export class ReadFlow {
         this.#creditBytes -= BigInt(bytes.length);
         at += bytes.length;
         const sent = at === item.bytes.length ? (): void => reader.recycle(item) : undefined;
-        this.#transport.send(encodeFrameHeader(Frame.RECORDS, this.#request, bytes.length));
-        this.#transport.send(bytes);
+        this.#transport.sendThen(sent, encodeFrameHeader(Frame.RECORDS, this.#request, bytes.length), bytes);
         await this.#transport.room();
       }
     }

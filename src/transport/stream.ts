@@ -45,14 +45,21 @@ export class StreamTransport {
 
   /** Sends bytes in order, from where they lie: they must not change until they are sent. */
   send(...parts: readonly Buffer[]): void {
+    this.sendThen(undefined, ...parts);
+  }
+
+  /** `send` that calls `sent` when the parts may change again: they are with the peer's kernel, or will never be. */
+  sendThen(sent: (() => void) | undefined, ...parts: readonly Buffer[]): void {
     if (this.#ended || this.#closed || this.#socket.destroyed) {
+      sent?.();
       return;
     }
     if (parts.length > 1) {
       this.#socket.cork();
     }
-    for (const part of parts) {
-      this.#socket.write(part);
+    const last = parts.length - 1;
+    for (let i = 0; i <= last; i++) {
+      this.#socket.write(parts[i] as Buffer, i === last ? sent : undefined);
     }
     if (parts.length > 1) {
       this.#socket.uncork();
