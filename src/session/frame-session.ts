@@ -74,16 +74,19 @@ export class FrameSession implements Flows, FrameSink {
   }
 
   frame(header: FrameHeader, body: Buffer): void {
+    // A copy: most frames are answered in their turn, long after the chunk they came in is gone.
+    const kept = Buffer.from(body);
     if (this.#opening) {
-      this.#early.push(() => this.#frame(header, body));
+      this.#early.push(() => this.#frame(header, kept));
     } else {
-      this.#frame(header, body);
+      this.#frame(header, kept);
     }
   }
 
   piece(header: FrameHeader, piece: Buffer, begins: boolean): void {
     if (this.#opening) {
-      this.#early.push(() => this.#append(header, piece, begins));
+      const kept = Buffer.from(piece);
+      this.#early.push(() => this.#append(header, kept, begins));
     } else {
       this.#append(header, piece, begins);
     }

@@ -100,7 +100,7 @@ export class Session implements Host, TextSink {
       }
       const rest = this.#reader.push(chunk);
       if (rest.length > 0) {
-        this.#waiting.push(rest);
+        this.#waiting.push(Buffer.from(rest));
       }
     } catch (error) {
       this.fail(error instanceof TextError ? error : asSeguroError(error));

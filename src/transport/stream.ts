@@ -1,10 +1,12 @@
 // A Unix stream socket as a transport: bytes in, bytes out, backpressure both ways. Knows nothing of events.
 import type { Socket } from "node:net";
+import { freeMemory } from "../native/memory.ts";
 
 /** Written and not yet taken by the peer: above this a sender should wait, and the peer is not read from. */
 const OUTPUT_BYTES_HIGH = 2 << 20;
 
 export interface TransportEvents {
+  /** The bytes are the receiver's during the call only: what it keeps it copies. */
   data(chunk: Buffer): void;
   /** The peer, or we, have closed; nothing follows. Said once. */
   closed(): void;
@@ -28,7 +30,10 @@ export class StreamTransport {
         events.stalled();
       }
     });
-    socket.on("data", (chunk: Buffer) => events.data(chunk));
+    socket.on("data", (chunk: Buffer) => {
+      events.data(chunk);
+      freeMemory(chunk);
+    });
     // An error is followed by "close"; a peer that dies in mid-write (EPIPE, ECONNRESET) is a peer that left.
     socket.on("error", () => socket.destroy());
     socket.on("drain", () => this.#drained());
