@@ -3,7 +3,7 @@ import { asSeguroError } from "../log/errors.ts";
 import { BATCH_BYTES_MAX, IN_FLIGHT_BYTES } from "../log/limits.ts";
 import type { Log } from "../log/log.ts";
 import type { Writer } from "../log/writer.ts";
-import { shipText } from "../ship.ts";
+import { type ShipKind, shipText } from "../ship.ts";
 import { ADMIN_MORE, Frame, PING_BYTES_MAX, READ_TAIL, READS_MAX } from "../wire/constants.ts";
 import { SeguroError } from "../wire/errors.ts";
 import { decodeRead, decodeU64 } from "../wire/flows.ts";
@@ -51,6 +51,10 @@ export class FrameSession implements Flows, FrameSink {
 
   get role(): SessionRole {
     return this.#role;
+  }
+
+  get kind(): ShipKind | null {
+    return this.#log?.name.ship.kind ?? null;
   }
 
   push(chunk: Buffer): void {
