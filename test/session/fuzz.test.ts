@@ -97,7 +97,10 @@ t.test("random sessions beside a good one", async (t) => {
   const { ships } = (await admin.admin({ verb: "list" })) as unknown as { ships: { ship: string; kind: string }[] };
   for (const { ship, kind } of ships) {
     const report = await admin.admin({ verb: "verify", ship, kind }).catch((error: Error) => ({ damage: error.message }));
-    t.ok(Array.isArray(report.damage) ? report.damage.length === 0 : /retired/.test(String(report.damage)), `${ship} (${kind}) is whole: ${JSON.stringify(report.damage)}`);
+    t.ok(
+      Array.isArray(report.damage) ? report.damage.length === 0 : /retired/.test(String(report.damage)),
+      `${ship} (${kind}) is whole: ${JSON.stringify(report.damage)}`,
+    );
   }
   await admin.close();
 });
