@@ -1,6 +1,6 @@
 {
   "variables": {
-    "lmdb_dir": "<!(node -p \"require('node:path').relative('.', require('node:path').dirname(require.resolve('lmdb/package.json')))\")/dependencies/lmdb-data-v1/libraries/liblmdb"
+    "lmdb_dir": "<!(node scripts/lmdb-source.mjs --relative)"
   },
   "targets": [
     {

@@ -2,7 +2,7 @@
 // `npm run build:addon`. Only this script starts either of them ("gypfile": false keeps npm from running node-gyp by itself).
 // It is silent unless something fails or --verbose is given. SEGURO_BUILD=gyp forbids CMake, SEGURO_SKIP_ADDON=1 forbids the build.
 import { spawnSync } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -40,6 +40,24 @@ function run(command, args) {
   return false;
 }
 
+/** Milliseconds of the newest change in a file or folder. */
+function changedAt(name) {
+  const at = path.join(root, name);
+  const found = statSync(at);
+  const within = found.isDirectory() ? readdirSync(at).map((inner) => changedAt(path.join(name, inner))) : [];
+  return Math.max(found.mtimeMs, ...within);
+}
+
+/**
+ * True when the addon is newer than everything it is made of. `npx seguro` in a clone links the clone into npx's cache and thereby runs our
+ * install script: that must not rebuild, least of all under a sidecar that runs.
+ */
+function upToDate() {
+  return (
+    existsSync(target) && statSync(target).mtimeMs > Math.max(...["native", "CMakeLists.txt", "binding.gyp", "package.json"].map(changedAt))
+  );
+}
+
 function buildWithCmake() {
   const cmakeJs = path.join(path.dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
   return run(process.execPath, [cmakeJs, "compile", "--parallel", "2"]);
@@ -55,6 +73,9 @@ function buildWithGyp() {
 
 if (!force && process.env.SEGURO_SKIP_ADDON === "1") {
   console.log("seguro: SEGURO_SKIP_ADDON=1, the native addon is not built");
+  process.exit(0);
+}
+if (!force && upToDate()) {
   process.exit(0);
 }
 if (!has("c++") && !has("g++") && !has("clang++")) {

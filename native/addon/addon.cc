@@ -7,6 +7,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitAssembler(env, exports);
   InitCrc32c(env, exports);
   InitDigestChain(env, exports);
+  InitFreeMemory(env, exports);
   InitLmdbEnvironment(env, exports);
   InitPeerCredentials(env, exports);
   InitPierLock(env, exports);

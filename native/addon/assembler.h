@@ -14,7 +14,22 @@ namespace seguro {
 class Assembler : public Napi::ObjectWrap<Assembler> {
  public:
   /** Slots of the state array; src/native/assembler.ts has the same numbers. */
-  enum Slot { kKind, kSize, kFirstId, kLastId, kCount, kIndex, kRecordBytes, kLast, kBoundary, kFailedId, kHeld, kDoneBytes, kDoneCount, kStateSlots };
+  enum Slot {
+    kKind,
+    kSize,
+    kFirstId,
+    kLastId,
+    kCount,
+    kIndex,
+    kRecordBytes,
+    kLast,
+    kBoundary,
+    kFailedId,
+    kHeld,
+    kDoneBytes,
+    kDoneCount,
+    kStateSlots
+  };
 
   static Napi::Function Define(Napi::Env env);
   explicit Assembler(const Napi::CallbackInfo &info);

@@ -1,4 +1,4 @@
-// The assembler's state machine: header, payload, padding, and the three shapes in which records leave (run, pieces, nothing after a failure).
+// The assembler's state machine: header, payload, padding, and how records leave: in runs, in pieces, or, after a failure, not at all.
 #include "core_assembler.h"
 
 namespace seguro {

@@ -9,8 +9,8 @@
 namespace seguro {
 
 /**
- * Checks the record at `at`, of which `room` bytes are readable, and that it has this id. Returns null and the bytes of the whole record, or
- * which check failed; then `record_bytes` is untouched. Never says anything about payload bytes.
+ * Checks the record at `at`, of which `room` bytes are readable, and that it has this id. Returns null and the bytes of the whole record,
+ * or which check failed; then `record_bytes` is untouched. Never says anything about payload bytes.
  */
 const char *CheckRecord(const uint8_t *at, size_t room, uint64_t want_id, uint64_t *record_bytes);
 

@@ -1,4 +1,4 @@
-// Unpacking blocks: header, then records, then how the two agree; whatever is kept moves to the front before the next row is looked at.
+// Unpacking blocks: header, then records, then how the two agree; what is kept moves down to what was kept before, ahead of the next row.
 #include "core_unpack.h"
 
 #include <algorithm>
@@ -167,11 +167,14 @@ class Unpacker {
     if (count == 0) {
       return;
     }
-    std::memmove(rows_ + result_.size_bytes, records, size);
-    result_.size_bytes += size;
     if (result_.count == 0) {
+      // One large block is the common case, and not worth a move.
       result_.first_id = first_id;
+      result_.start_bytes = static_cast<size_t>(records - rows_);
+    } else {
+      std::memmove(rows_ + result_.start_bytes + result_.size_bytes, records, size);
     }
+    result_.size_bytes += size;
     result_.count += count;
     result_.last_id = first_id + count - 1;
   }

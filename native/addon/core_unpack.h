@@ -23,14 +23,15 @@ struct UnpackResult {
   uint64_t first_id = 0;
   uint64_t last_id = 0;
   uint64_t count = 0;
-  size_t size_bytes = 0;  // of the record stream, which begins where the rows began
+  size_t start_bytes = 0;  // where in the rows the record stream begins
+  size_t size_bytes = 0;   // of the record stream
   UnpackStop stop = UnpackStop::kEnd;
   uint64_t stop_id = 0;  // of the block or event it stopped at, 0 when unknown or at the end
   const char *reason = "";
   uint8_t manifest[SEGURO_BLOCK_HEADER_BYTES];  // when stopped at one
 };
 
-/** Works within `rows` alone: what was kept of the records is moved to its front. Any thread. */
+/** Works within `rows` alone: the first block's records stay where they lie, what is kept of later ones moves down to follow. Any thread. */
 UnpackResult Unpack(uint8_t *rows, size_t size, const UnpackOptions &options);
 
 }  // namespace seguro

@@ -11,8 +11,8 @@
 namespace seguro {
 
 /**
- * JavaScript's `DigestChain`, wrapped by src/native/digest-chain.ts, which calls `advance` again only after the one before has ended: the core
- * belongs to the worker thread in between.
+ * JavaScript's `DigestChain`, wrapped by src/native/digest-chain.ts, which calls `advance` again only after the one before has ended: the
+ * core belongs to the worker thread in between.
  */
 class DigestChain : public Napi::ObjectWrap<DigestChain> {
  public:

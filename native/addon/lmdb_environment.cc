@@ -66,7 +66,12 @@ Napi::Value LmdbEnvironment::Range(const Napi::CallbackInfo &info) {
   request.limit_rows = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
   request.limit_bytes = static_cast<uint64_t>(info[3].As<Napi::Number>().Int64Value());
   request.reverse = info[4].As<Napi::Boolean>().Value();
-  return LmdbReadWorker::Range(info.Env(), store_, std::move(request));
+  if (info[5].IsBuffer()) {
+    auto into = info[5].As<Napi::Buffer<uint8_t>>();
+    request.into = into.Data();
+    request.into_bytes = into.Length();
+  }
+  return LmdbReadWorker::Range(info.Env(), store_, std::move(request), info[5]);
 }
 
 Napi::Value LmdbEnvironment::Figures(const Napi::CallbackInfo &info) {

@@ -65,8 +65,9 @@ uint8_t *Allocate(size_t size) {
 }
 
 // The pages stay mapped and unchanged while the transaction lives, so rows are first found, then copied once into memory of the right size.
-LmdbRows Pack(const std::vector<Row> &rows, size_t size, bool more) {
-  LmdbRows packed{Allocate(size), size, rows.size(), more};
+LmdbRows Pack(const std::vector<Row> &rows, size_t size, bool more, const LmdbRangeRequest &request) {
+  bool fits = size <= request.into_bytes;
+  LmdbRows packed{fits ? request.into : Allocate(size), size, rows.size(), more, fits};
   uint8_t *at = packed.bytes;
   for (const Row &row : rows) {
     seguro_store_u32(at, static_cast<uint32_t>(row.key.mv_size));
@@ -128,7 +129,7 @@ LmdbRows LmdbStore::Range(const LmdbRangeRequest &request) {
     size += row_bytes;
     found = read.Move(&row.key, &row.value, next);
   }
-  return Pack(rows, size, more);
+  return Pack(rows, size, more, request);
 }
 
 LmdbFigures LmdbStore::Figures() {

@@ -14,7 +14,9 @@ static constexpr size_t kCopyBelowBytes = 4096;
 LmdbReadWorker::LmdbReadWorker(Napi::Env env, std::shared_ptr<LmdbStore> store, LmdbRangeRequest request, bool range)
     : Napi::AsyncWorker(env, "seguro lmdb read"), deferred_(env), store_(std::move(store)), request_(std::move(request)), range_(range) {}
 
-LmdbReadWorker::~LmdbReadWorker() { free(rows_.bytes); }
+LmdbReadWorker::~LmdbReadWorker() {
+  if (!rows_.borrowed) free(rows_.bytes);
+}
 
 Napi::Promise LmdbReadWorker::Get(Napi::Env env, std::shared_ptr<LmdbStore> store, std::vector<uint8_t> key) {
   LmdbRangeRequest request;
@@ -24,8 +26,9 @@ Napi::Promise LmdbReadWorker::Get(Napi::Env env, std::shared_ptr<LmdbStore> stor
   return worker->deferred_.Promise();
 }
 
-Napi::Promise LmdbReadWorker::Range(Napi::Env env, std::shared_ptr<LmdbStore> store, LmdbRangeRequest request) {
+Napi::Promise LmdbReadWorker::Range(Napi::Env env, std::shared_ptr<LmdbStore> store, LmdbRangeRequest request, Napi::Value into) {
   auto *worker = new LmdbReadWorker(env, std::move(store), std::move(request), true);
+  if (into.IsObject()) worker->keep_into_ = Napi::Persistent(into.As<Napi::Object>());
   worker->Queue();
   return worker->deferred_.Promise();
 }
@@ -58,7 +61,12 @@ void LmdbReadWorker::OnOK() {
     return;
   }
   Napi::Object rows = Napi::Object::New(Env());
-  rows.Set("bytes", TakeBytes());
+  if (rows_.borrowed) {
+    rows.Set("bytes", Env().Null());
+    rows.Set("size", static_cast<double>(rows_.size));
+  } else {
+    rows.Set("bytes", TakeBytes());
+  }
   rows.Set("count", static_cast<double>(rows_.count));
   rows.Set("more", rows_.more);
   deferred_.Resolve(rows);

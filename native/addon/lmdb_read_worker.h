@@ -13,9 +13,9 @@ namespace seguro {
 
 class LmdbReadWorker : public Napi::AsyncWorker {
  public:
-  /// Both queue themselves and delete themselves when they are done.
+  /// Both queue themselves and delete themselves when they are done. `into` is undefined, or a Buffer that `request.into` lies in: it is kept alive.
   static Napi::Promise Get(Napi::Env env, std::shared_ptr<LmdbStore> store, std::vector<uint8_t> key);
-  static Napi::Promise Range(Napi::Env env, std::shared_ptr<LmdbStore> store, LmdbRangeRequest request);
+  static Napi::Promise Range(Napi::Env env, std::shared_ptr<LmdbStore> store, LmdbRangeRequest request, Napi::Value into);
 
  protected:
   void Execute() override;
@@ -33,6 +33,7 @@ class LmdbReadWorker : public Napi::AsyncWorker {
   bool range_;
   bool found_ = false;
   LmdbRows rows_;
+  Napi::ObjectReference keep_into_;
   std::string code_;
 };
 

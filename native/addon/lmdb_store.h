@@ -29,14 +29,18 @@ struct LmdbRangeRequest {
   uint64_t limit_rows = 0;
   uint64_t limit_bytes = 0;
   bool reverse = false;
+  // Memory for the rows if they fit; the caller's, and left alone otherwise.
+  uint8_t *into = nullptr;
+  size_t into_bytes = 0;
 };
 
-/// Rows as src/store/kv.ts packs them. The memory is from malloc, so that it can be handed to JavaScript as it is.
+/// Rows as src/store/kv.ts packs them. The memory is the request's (`borrowed`), or from malloc, so that it can be handed to JavaScript as it is.
 struct LmdbRows {
   uint8_t *bytes = nullptr;
   size_t size = 0;
   uint64_t count = 0;
   bool more = false;
+  bool borrowed = false;
 };
 
 struct LmdbFigures {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "pier_file.h"
+#include "pier_snapshot.h"
 
 namespace seguro::pier {
 

@@ -1,6 +1,8 @@
 // checkRecords and writeRecords: whole record streams in one call, for tests, tools and clients.
 #include <napi.h>
 
+#include <cstring>
+
 #include "addon.h"
 #include "core_records.h"
 
@@ -37,7 +39,9 @@ static void WriteRecords(const Napi::CallbackInfo &info) {
     if (record_bytes > room) {
       throw Napi::RangeError::New(env, "the records do not fit");
     }
-    std::memcpy(at + SEGURO_RECORD_HEADER_BYTES, payload.Data(), length);
+    if (length > 0) {  // an empty payload may lie nowhere, and memcpy takes no null
+      std::memcpy(at + SEGURO_RECORD_HEADER_BYTES, payload.Data(), length);
+    }
     std::memset(at + SEGURO_RECORD_HEADER_BYTES + length, 0, record_bytes - SEGURO_RECORD_HEADER_BYTES - length);
     seguro_record_header_write(at, id, at + SEGURO_RECORD_HEADER_BYTES, length);
     at += record_bytes;

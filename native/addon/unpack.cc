@@ -28,6 +28,7 @@ class UnpackWork : public PromiseWork {
     result.Set("firstId", Napi::BigInt::New(env, result_.first_id));
     result.Set("lastId", Napi::BigInt::New(env, result_.last_id));
     result.Set("count", Napi::Number::New(env, static_cast<double>(result_.count)));
+    result.Set("startBytes", Napi::Number::New(env, static_cast<double>(result_.start_bytes)));
     result.Set("sizeBytes", Napi::Number::New(env, static_cast<double>(result_.size_bytes)));
     result.Set("stop", Napi::Number::New(env, static_cast<uint32_t>(result_.stop)));
     result.Set("stopId", Napi::BigInt::New(env, result_.stop_id));

@@ -1,4 +1,4 @@
-// Fuzzes frame headers: a walk over the input as a stream of frames never leaves it, and a header that is accepted is the one its fields write.
+// Fuzzes frame headers: a walk over a stream of frames never leaves it, and a header that is accepted is the one its fields write.
 #include <cstring>
 
 #include "input.h"

@@ -93,11 +93,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   auto exact = std::make_unique<uint8_t[]>(rows.size());
   std::copy(rows.begin(), rows.end(), exact.get());
   seguro::UnpackResult result = seguro::Unpack(exact.get(), rows.size(), options);
-  FUZZ_CHECK(result.size_bytes <= rows.size());
+  FUZZ_CHECK(result.start_bytes <= rows.size() && result.size_bytes <= rows.size() - result.start_bytes);
   if (result.count == 0) {
     FUZZ_CHECK(result.size_bytes == 0 && result.first_id == 0 && result.last_id == 0);
   } else {
-    seguro::RecordsChecked checked = seguro::CheckRecords(exact.get(), result.size_bytes, result.first_id, UINT64_MAX);
+    seguro::RecordsChecked checked = seguro::CheckRecords(exact.get() + result.start_bytes, result.size_bytes, result.first_id, UINT64_MAX);
     FUZZ_CHECK(checked.error == nullptr && checked.count == result.count);
     FUZZ_CHECK(result.last_id == result.first_id + result.count - 1);
     FUZZ_CHECK(result.first_id >= options.from_id && result.last_id <= options.through_id);

@@ -1,7 +1,7 @@
 // What a failed command says and which exit code it ends with (docs/cli.md, "Exit codes").
 import { CommanderError } from "commander";
 import { ConnectionError } from "../client/errors.ts";
-import { ConfigError } from "../operate/config.ts";
+import { ConfigError } from "../operate/config-error.ts";
 import { StoreError } from "../store/errors.ts";
 import { SeguroError } from "../wire/errors.ts";
 

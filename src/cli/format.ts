@@ -16,7 +16,7 @@ export function count(value: bigint | number): string {
 export function size(lengthBytes: bigint | number): string {
   let value = Number(lengthBytes);
   if (value < THOUSAND) {
-    return `${value} B`;
+    return `${Math.round(value)} B`;
   }
   let unit = -1;
   do {

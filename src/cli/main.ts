@@ -1,52 +1,25 @@
 #!/usr/bin/env node
-// The `seguro` command: one file a verb; this one puts them together and runs the one that was asked for.
-import { Command, CommanderError } from "commander";
-import { VERSION } from "../operate/version.ts";
-import { Exit, failureOf } from "./failure.ts";
-import { addFence } from "./fence.ts";
-import { addForget } from "./forget.ts";
-import { addImport } from "./import.ts";
-import { addList } from "./list.ts";
-import { Output } from "./output.ts";
-import { addRestore } from "./restore.ts";
-import { addRetire } from "./retire.ts";
-import { addServe } from "./serve.ts";
-import { addStatus } from "./status.ts";
-import { addVerify } from "./verify.ts";
-import { addVersion } from "./version.ts";
+// The `seguro` command. Loads the rest only here, so that even an installation without its native part says what to do.
+const EXIT_FAILED = 1;
 
-function makeProgram(): Command {
-  const program = new Command("seguro");
-  program
-    .description("Keeps the event logs of Urbit ships: durable, checked, restorable.")
-    .version(VERSION, "--version", "show the version")
-    .showHelpAfterError(false)
-    .configureOutput({ writeErr: () => undefined })
-    .exitOverride()
-    .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no sidecar answers, 4 refused, 5 damage found (docs/cli.md).");
-  for (const add of [addServe, addImport, addRestore, addStatus, addList, addVerify, addRetire, addForget, addFence, addVersion]) {
-    add(program);
+// Whoever reads the output may stop early (`seguro list | head`): that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") {
+    throw error;
   }
-  return program;
+});
+
+const argv = process.argv.slice(2);
+try {
+  const { runProgram } = await import("./program.ts");
+  await runProgram(argv);
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  const failure = { code: "failed", message, hint: "", exitCode: EXIT_FAILED };
+  if (argv.includes("--json")) {
+    process.stdout.write(`${JSON.stringify({ error: failure })}\n`);
+  } else {
+    process.stderr.write(`seguro: ${message.replace(/^seguro: /, "")}\n`);
+  }
+  process.exitCode = EXIT_FAILED;
 }
-
-async function main(argv: readonly string[]): Promise<void> {
-  const program = makeProgram();
-  if (argv.length === 0) {
-    process.stdout.write(program.helpInformation());
-    process.exitCode = Exit.USAGE;
-    return;
-  }
-  try {
-    await program.parseAsync([...argv], { from: "user" });
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) {
-      return;
-    }
-    const failure = failureOf(error);
-    new Output({ json: argv.includes("--json") }).failure(failure);
-    process.exitCode = failure.exitCode;
-  }
-}
-
-await main(process.argv.slice(2));

@@ -84,7 +84,9 @@ function bar(label: string, total: number, unit: Unit): Progress {
     format: `${label} [{bar}] {percentage}% | {value} of {total} ${unit === "events" ? "events" : ""} | {eta_formatted} left`,
     formatValue: (value, _options, type) =>
       type === "percentage" ? String(value).padStart(3) : type === "value" || type === "total" ? figure(value, unit) : String(value),
-    hideCursor: true,
+    // The cursor stays, and signals stay the verb's own: a bar that was killed leaves the terminal as it was.
+    hideCursor: false,
+    gracefulExit: false,
     clearOnComplete: false,
     stream: process.stderr,
   });

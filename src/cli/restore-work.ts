@@ -19,6 +19,12 @@ export interface Written {
   readonly digest: Buffer;
 }
 
+export interface WriteHooks {
+  onEvent(id: bigint): void;
+  /** Called when all is written and checked, before the pier appears; what it throws undoes everything. */
+  beforeFinish(): Promise<void>;
+}
+
 async function writeMark(file: string, text: string): Promise<void> {
   const handle = await open(file, "wx", 0o600);
   try {
@@ -85,7 +91,7 @@ export async function writePier(
   stretch: Stretch,
   plan: RestorePlan,
   mark: string | null,
-  onEvent: (id: bigint) => void,
+  hooks: WriteHooks,
 ): Promise<Written> {
   // The folder is made first, so that the mark lies in it before the pier does.
   const made = await mkdir(dir, { mode: 0o700 }).then(
@@ -109,9 +115,10 @@ export async function writePier(
     const chain = createDigestChain(digestBefore(makeShip(shipNumber(stretch.ship) ?? 0n, stretch.kind), stretch.first));
     let bytes = 0n;
     for (const epoch of plan.epochs) {
-      bytes += await writeEpoch(client, writer, epoch, chain, onEvent);
+      bytes += await writeEpoch(client, writer, epoch, chain, hooks.onEvent);
     }
     await checkDigest(client, chain, stretch.last);
+    await hooks.beforeFinish();
     await writer.finish();
     return { events: stretch.last - stretch.first + 1n, bytes, digest: chain.digest };
   } catch (error) {

@@ -133,8 +133,12 @@ async function restoreFrom(
   const reasons = reasonsNotToBoot(stretch, opened, standing);
   const mark = reasons.length === 0 ? null : markText(shown, reasons);
   const progress = output.progress(`restore ${shown}`, stretch.last - stretch.first + 1n, "events");
-  const onEvent = (id: bigint): void => progress.update(id - stretch.first + 1n);
-  const written = await writePier(client, dir, stretch, plan, mark, onEvent).finally(() => progress.stop());
+  const hooks = {
+    onEvent: (id: bigint) => progress.update(id - stretch.first + 1n),
+    // The ship may have been started meanwhile: then this pier is behind it already.
+    beforeFinish: async () => refuseWriter(shown, await standingOf(socketPath, ship, stretch.kind), options),
+  };
+  const written = await writePier(client, dir, stretch, plan, mark, hooks).finally(() => progress.stop());
   if (mark !== null) {
     output.warn(`never boot this pier on the network (${MARK_NAME} in it says so): ${reasons.join("; ")}`);
   }
@@ -169,6 +173,31 @@ function restoredText(restored: Restored, elapsedMs: number): string {
   ]);
 }
 
+/** Runs `work`; a signal ends the session under it, so that what was written so far is removed, and is told as such. */
+async function interruptible<Result>(session: ShipSession, work: () => Promise<Result>): Promise<Result> {
+  let interrupted = false;
+  const interrupt = (): void => {
+    interrupted = true;
+    void session.client.close();
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) {
+    process.once(signal, interrupt);
+  }
+  try {
+    return await work();
+  } catch (error) {
+    if (interrupted) {
+      throw new CliError("interrupted", "interrupted; nothing was restored", "run the command again", Exit.INTERRUPTED);
+    }
+    throw error;
+  } finally {
+    for (const signal of signals) {
+      process.removeListener(signal, interrupt);
+    }
+  }
+}
+
 async function restore(shipArgument: string, dirArgument: string, options: RestoreOptions, output: Output): Promise<typeof Exit.OK> {
   const startedAtMs = Date.now();
   const ship = shipName(shipArgument);
@@ -177,7 +206,8 @@ async function restore(shipArgument: string, dirArgument: string, options: Resto
   return withSidecar(options, async (socketPath) => {
     const session = await openShip(socketPath, ship, { role: "read", kind, log });
     try {
-      const restored = await restoreFrom(session, socketPath, ship, path.resolve(dirArgument), options, output);
+      const dir = path.resolve(dirArgument);
+      const restored = await interruptible(session, () => restoreFrom(session, socketPath, ship, dir, options, output));
       const elapsedMs = Date.now() - startedAtMs;
       output.result({ ...restored, elapsedMs }, () => restoredText(restored, elapsedMs));
       return Exit.OK;

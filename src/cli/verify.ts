@@ -34,7 +34,9 @@ async function verify(options: VerifyOptions, ship: string, output: Output): Pro
         progress ??= output.progress(`verify ${name}`, height, "events");
         progress.update(id);
       });
-      return readVerify(answer);
+      const verified = readVerify(answer);
+      progress?.update(verified.id);
+      return verified;
     } finally {
       progress?.stop();
     }

@@ -8,6 +8,8 @@ import { type Welcomed, welcome } from "./handshake.ts";
 
 /** Bytes handed to the socket and not yet taken by the kernel; above this a sender waits. */
 const SEND_QUEUE_BYTES = 4 * 1_048_576;
+/** After so many bytes a sender waits for the event loop's next turn, or one that never waits for the kernel would never hear an answer. */
+const TURN_BYTES = 1_048_576;
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 
 export interface ConnectOptions {
@@ -38,6 +40,7 @@ export class Connection {
   readonly #closed: Promise<void>;
   #sendWaiters: Waiter[] = [];
   #queuedBytes = 0;
+  #turnBytes = 0;
   #lastRequest = 0;
   #failure: Error | null = null;
 
@@ -94,9 +97,16 @@ export class Connection {
     this.#socket.cork();
     for (const part of parts) {
       this.#queuedBytes += part.length;
-      this.#socket.write(part, () => this.#sent(part.length));
+      this.#turnBytes += part.length;
+      // A failed write is followed by "close", which says so to everybody who waits.
+      this.#socket.write(part, (error) => (error ? undefined : this.#sent(part.length)));
     }
     this.#socket.uncork();
+    if (this.#turnBytes > TURN_BYTES) {
+      this.#turnBytes = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#throwIfEnded();
+    }
     if (this.#queuedBytes > SEND_QUEUE_BYTES) {
       await new Promise<void>((resolve, reject) => this.#sendWaiters.push({ resolve, reject }));
     }

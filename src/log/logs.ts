@@ -15,6 +15,7 @@ import {
 } from "../store/layout.ts";
 import { eachRow } from "../store/rows.ts";
 import { SeguroError } from "../wire/errors.ts";
+import type { Pair } from "./block.ts";
 import { type Claim, claimShip, type Owner, readShip } from "./claim.ts";
 import { Committer } from "./committer.ts";
 import { Log } from "./log.ts";
@@ -33,6 +34,8 @@ export interface LogSummary {
   readonly state: LogRecord["state"] | "damaged";
   readonly base: bigint;
   readonly height: bigint;
+  /** The newest digest that is known; null for an empty or damaged log. */
+  readonly pair: Pair | null;
 }
 
 export interface ShipSummary {
@@ -315,7 +318,7 @@ export class Logs {
     return value === null ? null : decodeRecord<LogRecord>(value, "a log record", ["state"]).state;
   }
 
-  async #ends(name: LogName): Promise<{ base: bigint; height: bigint }> {
+  async #ends(name: LogName): Promise<Log> {
     const open = this.#open.get(keys.log(name).toString("latin1"));
     return open === undefined ? Log.load(this.kv, name) : open.log;
   }
@@ -335,13 +338,13 @@ export class Logs {
   /** One damaged log must not hide the others. */
   async #logSummary(name: LogName, state: LogRecord["state"]): Promise<LogSummary> {
     try {
-      const { base, height } = await this.#ends(name);
-      return { log: name.log, state, base, height };
+      const { base, height, pair } = await this.#ends(name);
+      return { log: name.log, state, base, height, pair: height === 0n ? null : pair };
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== "store-damaged") {
         throw error;
       }
-      return { log: name.log, state: "damaged", base: 0n, height: 0n };
+      return { log: name.log, state: "damaged", base: 0n, height: 0n, pair: null };
     }
   }
 

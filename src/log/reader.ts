@@ -7,8 +7,11 @@ import type { Kv, Rows } from "../store/kv.ts";
 import { keys, kindByte, type LogName } from "../store/layout.ts";
 import { EVENT_BYTES_MAX } from "../wire/constants.ts";
 import { type BlockHeader, decodeBlockHeader, lastIdOf } from "./block.ts";
-import { PIECE_BYTES, READ_BYTES } from "./limits.ts";
+import { PIECE_BYTES, READ_BYTES, READ_MEMORY_BYTES } from "./limits.ts";
 import { splitRunAt } from "./runs.ts";
+
+/** Memory that waits to be used again by one read: as many items as are under way at once. */
+const SPARE_MAX = 4;
 
 /** The next bytes of the record stream. A large event comes as several items, all but the last of which complete no event. */
 export interface ReadItem {
@@ -16,6 +19,8 @@ export interface ReadItem {
   /** Events completed by these bytes, and the last of them (or the last before them). */
   readonly count: number;
   readonly lastId: bigint;
+  /** What `recycle` takes back; null where the memory is the item's own. */
+  readonly memory: Buffer | null;
 }
 
 interface OpenManifest {
@@ -34,6 +39,8 @@ export class RecordReader {
   /** True once the cursor stands at the first event of a block, so that the next range may start at its key. */
   #atBlock = false;
   #manifest: OpenManifest | null = null;
+  #recycles = false;
+  #spare: Buffer[] = [];
 
   /** Reads from `from` (which must not lie below the log's base) through `through`, both of which must be acknowledged events. */
   constructor(kv: Kv, name: LogName, from: bigint, through: bigint) {
@@ -52,6 +59,21 @@ export class RecordReader {
   /** Lets the reader go on to a later event: a tail. */
   extend(through: bigint): void {
     this.#through = through > this.#through ? through : this.#through;
+  }
+
+  /**
+   * From now on items may lie in memory that is used again: the caller gives each one back with `recycle`. A long read then allocates a few
+   * buffers in all, instead of one a block, which the garbage collector would have to run after.
+   */
+  useRecycling(): void {
+    this.#recycles = true;
+  }
+
+  /** The item's bytes are needed no longer. */
+  recycle(item: ReadItem): void {
+    if (item.memory !== null && this.#spare.length < SPARE_MAX) {
+      this.#spare.push(item.memory);
+    }
   }
 
   /** The next item, or null when everything through the bound was given. Throws `store-damaged` where a check fails. */
@@ -74,17 +96,19 @@ export class RecordReader {
     }
   }
 
-  async #nextRows(): Promise<Rows> {
+  async #nextRows(into: Buffer | null): Promise<Rows> {
     const blocks = keys.blocks(this.#name);
     if (this.#atBlock) {
       const to = keys.block(this.#name, this.#through + 1n);
-      return this.#kv.range(keys.block(this.#name, this.#nextId), to, { limitBytes: READ_BYTES });
+      return this.#kv.range(keys.block(this.#name, this.#nextId), to, { limitBytes: READ_BYTES, ...(into !== null && { into }) });
     }
     return this.#kv.range(blocks, keys.block(this.#name, this.#nextId + 1n), { limitRows: 1, limitBytes: 1, reverse: true });
   }
 
   async #nextOfBlocks(): Promise<ReadItem | null> {
-    const rows = await this.#nextRows();
+    // Only once it stands at a block: a short read, which needs no more than that block, stays small.
+    const memory = this.#recycles && this.#atBlock ? (this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ_MEMORY_BYTES)) : null;
+    const rows = await this.#nextRows(memory);
     if (rows.count === 0) {
       throw this.#damaged(`no block holds event ${this.#nextId}`);
     }
@@ -99,7 +123,7 @@ export class RecordReader {
     if (unpacked.count > 0) {
       this.#nextId = unpacked.lastId + 1n;
       this.#atBlock = true;
-      return { bytes: unpacked.bytes, count: unpacked.count, lastId: unpacked.lastId };
+      return { bytes: unpacked.bytes, count: unpacked.count, lastId: unpacked.lastId, memory };
     }
     if (unpacked.stop === "manifest" && unpacked.manifest !== null) {
       this.#openManifest(decodeBlockHeader(unpacked.manifest));
@@ -156,7 +180,7 @@ export class RecordReader {
       if (last) {
         this.#nextId = id + 1n;
       }
-      return { bytes, count: last ? 1 : 0, lastId: last ? id : id - 1n };
+      return { bytes, count: last ? 1 : 0, lastId: last ? id : id - 1n, memory: null };
     }
     let { run } = taken;
     if (run.firstId < this.#nextId) {
@@ -171,7 +195,7 @@ export class RecordReader {
       return null;
     }
     this.#nextId = kept.lastId + 1n;
-    return { bytes: kept.bytes, count: kept.count, lastId: kept.lastId };
+    return { bytes: kept.bytes, count: kept.count, lastId: kept.lastId, memory: null };
   }
 
   #damaged(reason: string): StoreError {

@@ -1,4 +1,5 @@
 // Seals waiting units into blocks when the committer asks, and acknowledges them in order once they are durable.
+import { freeAssembled } from "../native/assembler.ts";
 import type { StoreError } from "../store/errors.ts";
 import type { CommitOutcome, Kv, Write } from "../store/kv.ts";
 import { keys } from "../store/layout.ts";
@@ -109,6 +110,7 @@ export class Sealer implements CommitSource {
     const release = (): void => {
       users--;
       if (users === 0) {
+        parts.forEach(freeAssembled);
         this.#events.released(lengthBytes);
       }
       this.#finishWork();

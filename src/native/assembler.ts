@@ -1,5 +1,6 @@
 // Turns one session's record stream, arriving in arbitrary chunks, into checked runs of records (native/addon/core_assembler.h).
 import { addon } from "./addon.ts";
+import { freeMemory } from "./memory.ts";
 
 /** Consecutive whole records. */
 export interface Run {
@@ -7,6 +8,16 @@ export interface Run {
   readonly lastId: bigint;
   readonly count: number;
   readonly bytes: Buffer;
+}
+
+/** Memory that came from an assembler's own: each belongs to one run or piece alone. */
+const owned = new WeakSet<ArrayBufferLike>();
+
+/** A run's or piece's bytes are needed no longer, and no view of them. Only memory that an assembler made is given back. */
+export function freeAssembled(bytes: Buffer): void {
+  if (owned.delete(bytes.buffer)) {
+    freeMemory(bytes);
+  }
 }
 
 /**
@@ -191,7 +202,9 @@ class NativeBackedAssembler implements Assembler {
 
   #bytes(size: number): Buffer {
     if (size >= COPY_BELOW_BYTES) {
-      return this.#native.takeOwned();
+      const bytes = this.#native.takeOwned();
+      owned.add(bytes.buffer);
+      return bytes;
     }
     const bytes = Buffer.allocUnsafe(size);
     this.#native.takeInto(bytes);

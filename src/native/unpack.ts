@@ -20,7 +20,7 @@ export interface Unpacked {
   readonly firstId: bigint;
   readonly lastId: bigint;
   readonly count: number;
-  /** The record stream: a view of the beginning of `rows`. */
+  /** The record stream: a view of a part of `rows`. */
   readonly bytes: Buffer;
   /**
    * Why it ended: all rows were used or `throughId` was reached; a manifest block is next; the next block begins above where the one before
@@ -39,6 +39,7 @@ interface NativeUnpacked {
   readonly firstId: bigint;
   readonly lastId: bigint;
   readonly count: number;
+  readonly startBytes: number;
   readonly sizeBytes: number;
   readonly stop: number;
   readonly stopId: bigint;
@@ -72,7 +73,7 @@ export async function unpackBlocks(rows: Buffer, options: UnpackOptions): Promis
     firstId: found.firstId,
     lastId: found.lastId,
     count: found.count,
-    bytes: rows.subarray(0, found.sizeBytes),
+    bytes: rows.subarray(found.startBytes, found.startBytes + found.sizeBytes),
     stop: STOPS[found.stop] ?? "damaged",
     stopId: found.stopId,
     reason: found.reason,

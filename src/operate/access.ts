@@ -1,6 +1,6 @@
 // Who may do what: the sidecar's own user everything, the users of the configuration their own ships, nobody else anything.
 import { readFileSync } from "node:fs";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 
 /** The rule, as sessions ask it (the kernel names the uid of every peer). */
 export interface AccessRule {

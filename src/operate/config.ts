@@ -4,18 +4,8 @@ import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
 import { shipNumber } from "../ship.ts";
 import { EVENT_BYTES_MAX } from "../wire/constants.ts";
-import { LOG_LEVELS } from "./logger.ts";
-
-/** A configuration that cannot be used; the message names the file, the line where known, and the field. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-  readonly hint: string;
-
-  constructor(message: string, hint: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.hint = hint;
-  }
-}
+import { ConfigError } from "./config-error.ts";
+import { LOG_LEVELS } from "./log-levels.ts";
 
 const ship = z.string().refine((name) => shipNumber(name) !== null, { error: "is no ship's name (such as ~sampel-palnet)" });
 

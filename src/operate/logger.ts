@@ -1,8 +1,6 @@
 // The structured log: one JSON object a line, on stderr. Event bytes never reach it: buffers are logged by their length.
 import pino, { type Logger } from "pino";
-
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import type { LogLevel } from "./log-levels.ts";
 
 const STDERR_FD = 2;
 

@@ -48,7 +48,7 @@ const runBytesLeast = 64;
 
 /**
  * Reads one log folder's `data.mdb`. It takes no lock and writes nothing, so it also reads from a read-only disk and can neither hinder nor
- * hang a live ship; every answer comes from one consistent state of the file (native/addon/pier_file.h says why).
+ * hang a live ship; every answer comes from one consistent state of the file (native/addon/pier_snapshot.h says why).
  *
  * Damage that is found, always before a byte of it is given out:
  * - either meta page lost, garbled in its structure, or not its partner's neighbour in time; another page size, version or table kind;

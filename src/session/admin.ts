@@ -39,12 +39,13 @@ function describeShip(summary: ShipSummary, writer: string | null): object {
     kind: summary.ship.kind,
     currentLog: summary.currentLog,
     writer,
-    logs: summary.logs.map(({ log, state, base, height }) => ({
+    logs: summary.logs.map(({ log, state, base, height, pair }) => ({
       log,
       state,
       base: String(base),
       height: String(height),
       events: String(height === 0n ? 0n : height - base + 1n),
+      digest: pair === null ? null : { id: String(pair.id), digest: pair.digest.toString("hex") },
     })),
   };
 }

@@ -3,7 +3,7 @@ import { asSeguroError } from "../log/errors.ts";
 import { BATCH_BYTES_MAX, IN_FLIGHT_BYTES } from "../log/limits.ts";
 import type { Log } from "../log/log.ts";
 import type { Writer } from "../log/writer.ts";
-import { shipText } from "../ship.ts";
+import { type ShipKind, shipText } from "../ship.ts";
 import { ADMIN_MORE, Frame, PING_BYTES_MAX, READ_TAIL, READS_MAX } from "../wire/constants.ts";
 import { SeguroError } from "../wire/errors.ts";
 import { decodeRead, decodeU64 } from "../wire/flows.ts";
@@ -53,6 +53,10 @@ export class FrameSession implements Flows, FrameSink {
     return this.#role;
   }
 
+  get kind(): ShipKind | null {
+    return this.#log?.name.ship.kind ?? null;
+  }
+
   push(chunk: Buffer): void {
     this.#frames.push(chunk);
     this.#applyBackpressure();
@@ -74,16 +78,19 @@ export class FrameSession implements Flows, FrameSink {
   }
 
   frame(header: FrameHeader, body: Buffer): void {
+    // A copy: most frames are answered in their turn, long after the chunk they came in is gone.
+    const kept = Buffer.from(body);
     if (this.#opening) {
-      this.#early.push(() => this.#frame(header, body));
+      this.#early.push(() => this.#frame(header, kept));
     } else {
-      this.#frame(header, body);
+      this.#frame(header, kept);
     }
   }
 
   piece(header: FrameHeader, piece: Buffer, begins: boolean): void {
     if (this.#opening) {
-      this.#early.push(() => this.#append(header, piece, begins));
+      const kept = Buffer.from(piece);
+      this.#early.push(() => this.#append(header, kept, begins));
     } else {
       this.#append(header, piece, begins);
     }
@@ -149,7 +156,8 @@ export class FrameSession implements Flows, FrameSink {
     } else if (type === Frame.READ) {
       this.#startRead(this.#log, request, body);
     } else if (type === Frame.CREDIT) {
-      this.#readOf(request)?.credit(decodeU64(body, "CREDIT"));
+      const moreBytes = decodeU64(body, "CREDIT");
+      this.#readOf(request)?.credit(moreBytes);
     } else if (type === Frame.CANCEL) {
       expectBytes(body, 0, "CANCEL");
       this.#readOf(request)?.cancel();

@@ -90,7 +90,7 @@ export class ReadFlow {
         await this.#sleep();
         continue;
       }
-      reader ??= new RecordReader(this.#kv, this.#log.name, this.#nextId, this.#bound());
+      reader ??= this.#openReader();
       reader.extend(this.#bound());
       const item: ReadItem | null = await (prefetched ?? reader.next());
       prefetched = null;
@@ -98,9 +98,15 @@ export class ReadFlow {
         // The store reads the next item while this one is being sent.
         prefetched = reader.next();
         prefetched.catch(() => undefined);
-        await this.#send(item);
+        await this.#send(item, reader);
       }
     }
+  }
+
+  #openReader(): RecordReader {
+    const reader = new RecordReader(this.#kv, this.#log.name, this.#nextId, this.#bound());
+    reader.useRecycling();
+    return reader;
   }
 
   /** The last event this read may send now. */
@@ -110,8 +116,12 @@ export class ReadFlow {
     return limited < height ? limited : height;
   }
 
-  async #send(item: ReadItem): Promise<void> {
+  async #send(item: ReadItem, reader: RecordReader): Promise<void> {
     for (let at = 0; at < item.bytes.length; ) {
+      // Looked at before every wait: it may have been said while the store was being read.
+      if (this.#cancelled || this.#transport.closed) {
+        return;
+      }
       const credit = Number(this.#creditBytes > BigInt(FRAME_BODY_MAX) ? BigInt(FRAME_BODY_MAX) : this.#creditBytes) & ~7;
       if (credit === 0) {
         await this.#sleep();
@@ -119,11 +129,9 @@ export class ReadFlow {
         const bytes = item.bytes.subarray(at, at + credit);
         this.#creditBytes -= BigInt(bytes.length);
         at += bytes.length;
-        this.#transport.send(encodeFrameHeader(Frame.RECORDS, this.#request, bytes.length), bytes);
+        const sent = at === item.bytes.length ? (): void => reader.recycle(item) : undefined;
+        this.#transport.sendThen(sent, encodeFrameHeader(Frame.RECORDS, this.#request, bytes.length), bytes);
         await this.#transport.room();
-      }
-      if (this.#cancelled || this.#transport.closed) {
-        return;
       }
     }
     this.#count += BigInt(item.count);

@@ -1,6 +1,6 @@
 // One connection: its handshake, then the flows of the version that was agreed on, and its end.
 import { asSeguroError } from "../log/errors.ts";
-import { shipNumber } from "../ship.ts";
+import { type ShipKind, shipNumber } from "../ship.ts";
 import type { StreamTransport } from "../transport/stream.ts";
 import { SeguroError } from "../wire/errors.ts";
 import { encodeError } from "../wire/messages.ts";
@@ -12,6 +12,8 @@ import { TextSession } from "./text-session.ts";
 /** The flows of one version after the handshake. */
 export interface Flows {
   readonly role: SessionRole;
+  /** Real or fake, once the ship is known. */
+  readonly kind: ShipKind | null;
   push(chunk: Buffer): void;
   /** The connection is gone: release what is held; resolves when the ship is free again. */
   close(): Promise<void>;
@@ -78,7 +80,7 @@ export class Session implements Host, TextSink {
     return {
       session: this.number,
       ship: this.#point === NO_SHIP ? null : this.#point,
-      kind: null,
+      kind: this.#flows?.kind ?? null,
       role: this.#flows?.role ?? "handshake",
       version: this.#version,
       transport: "stream",
@@ -100,7 +102,7 @@ export class Session implements Host, TextSink {
       }
       const rest = this.#reader.push(chunk);
       if (rest.length > 0) {
-        this.#waiting.push(rest);
+        this.#waiting.push(Buffer.from(rest));
       }
     } catch (error) {
       this.fail(error instanceof TextError ? error : asSeguroError(error));

@@ -5,7 +5,7 @@ import type { Log } from "../log/log.ts";
 import { RecordReader } from "../log/reader.ts";
 import type { Writer } from "../log/writer.ts";
 import { type Assembler, AssemblerStatus, createAssembler } from "../native/assembler.ts";
-import { shipText } from "../ship.ts";
+import { type ShipKind, shipText } from "../ship.ts";
 import { EVENT_ID_MAX } from "../wire/constants.ts";
 import { RecordWalker } from "../wire/record-walker.ts";
 import { encodeEventHead, encodeText, requireNumber, TextError, TextReader, type TextSink } from "../wire/text.ts";
@@ -58,6 +58,10 @@ export class TextSession implements Flows, TextSink {
     const { height } = writer.claim.log;
     host.transport.send(height === 0n ? encodeText("WELCOME", point) : encodeText("WELCOME", point, height));
     return session;
+  }
+
+  get kind(): ShipKind {
+    return this.#log.name.ship.kind;
   }
 
   get #log(): Log {

@@ -38,6 +38,11 @@ export interface RangeOptions {
   readonly limitBytes?: number;
   /** From the greatest key down. */
   readonly reverse?: boolean;
+  /**
+   * Memory for the rows, so that a long walk need not allocate: where they fit, an engine may give them as a view of it. The caller leaves it
+   * alone until the promise is settled.
+   */
+  readonly into?: Buffer;
 }
 
 export interface KvLimits {

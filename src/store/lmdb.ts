@@ -28,7 +28,15 @@ interface Holder {
 interface NativeEnvironment {
   commit(operations: readonly (number | Uint8Array | null)[]): Promise<Buffer>;
   get(key: Uint8Array): Promise<Buffer | null>;
-  range(from: Uint8Array, to: Uint8Array, limitRows: number, limitBytes: number, reverse: boolean): Promise<Rows>;
+  /** `bytes` is null where the rows lie in `into`, and `size` says how long they are. */
+  range(
+    from: Uint8Array,
+    to: Uint8Array,
+    limitRows: number,
+    limitBytes: number,
+    reverse: boolean,
+    into: Buffer | undefined,
+  ): Promise<{ bytes: Buffer | null; size: number; count: number; more: boolean }>;
   figures(): Record<string, number>;
   close(): void;
 }
@@ -43,6 +51,7 @@ interface NativeOptions {
 
 const native = addon as { LmdbEnvironment: new (options: NativeOptions) => NativeEnvironment };
 const oneTebibyte = 2 ** 40;
+const NO_ROWS: Buffer = Buffer.alloc(0);
 
 const hints: Record<StoreErrorCode, string> = {
   "store-full": "Make room on the disk of the store (or raise its quota); writing goes on by itself then.",
@@ -130,10 +139,12 @@ export class LmdbKv implements Kv {
   }
 
   range(from: Buffer, to: Buffer, options?: RangeOptions): Promise<Rows> {
-    return this.#call(() => {
+    return this.#call(async () => {
       requireBounds(from, to);
       const { limitRows, limitBytes, reverse } = rangeOptions(options);
-      return this.#native.range(from, to, limitRows, limitBytes, reverse);
+      const into = options?.into;
+      const { bytes, size, count, more } = await this.#native.range(from, to, limitRows, limitBytes, reverse, into);
+      return { bytes: bytes ?? into?.subarray(0, size) ?? NO_ROWS, count, more };
     });
   }
 

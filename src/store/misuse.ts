@@ -17,7 +17,7 @@ export function requireBounds(from: Buffer, to: Buffer): void {
 }
 
 /** The options of a range read with their defaults. */
-export function rangeOptions(options: RangeOptions = {}): Required<RangeOptions> {
+export function rangeOptions(options: RangeOptions = {}): Required<Omit<RangeOptions, "into">> {
   const { limitRows = Number.MAX_SAFE_INTEGER, limitBytes = defaultLimitBytes, reverse = false } = options;
   if (!Number.isSafeInteger(limitRows) || limitRows < 1) throw new RangeError(`limitRows must be a whole number above 0, not ${limitRows}`);
   if (!Number.isSafeInteger(limitBytes) || limitBytes < 0) throw new RangeError(`limitBytes must be a whole number, not ${limitBytes}`);

@@ -1,10 +1,12 @@
 // A Unix stream socket as a transport: bytes in, bytes out, backpressure both ways. Knows nothing of events.
 import type { Socket } from "node:net";
+import { freeMemory } from "../native/memory.ts";
 
 /** Written and not yet taken by the peer: above this a sender should wait, and the peer is not read from. */
 const OUTPUT_BYTES_HIGH = 2 << 20;
 
 export interface TransportEvents {
+  /** The bytes are the receiver's during the call only: what it keeps it copies. */
   data(chunk: Buffer): void;
   /** The peer, or we, have closed; nothing follows. Said once. */
   closed(): void;
@@ -28,7 +30,10 @@ export class StreamTransport {
         events.stalled();
       }
     });
-    socket.on("data", (chunk: Buffer) => events.data(chunk));
+    socket.on("data", (chunk: Buffer) => {
+      events.data(chunk);
+      freeMemory(chunk);
+    });
     // An error is followed by "close"; a peer that dies in mid-write (EPIPE, ECONNRESET) is a peer that left.
     socket.on("error", () => socket.destroy());
     socket.on("drain", () => this.#drained());
@@ -45,14 +50,21 @@ export class StreamTransport {
 
   /** Sends bytes in order, from where they lie: they must not change until they are sent. */
   send(...parts: readonly Buffer[]): void {
+    this.sendThen(undefined, ...parts);
+  }
+
+  /** `send` that calls `sent` when the parts may change again: they are with the peer's kernel, or will never be. */
+  sendThen(sent: (() => void) | undefined, ...parts: readonly Buffer[]): void {
     if (this.#ended || this.#closed || this.#socket.destroyed) {
+      sent?.();
       return;
     }
     if (parts.length > 1) {
       this.#socket.cork();
     }
-    for (const part of parts) {
-      this.#socket.write(part);
+    const last = parts.length - 1;
+    for (let i = 0; i <= last; i++) {
+      this.#socket.write(parts[i] as Buffer, i === last ? sent : undefined);
     }
     if (parts.length > 1) {
       this.#socket.uncork();

@@ -14,11 +14,14 @@ export interface Ended {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** Runs as this user; only root may ask for it. */
+  readonly uid?: number;
 }
 
 function start(args: readonly string[], options: RunOptions): ChildProcess {
   const { SEGURO_SOCKET: _, ...env } = process.env;
-  return spawn(process.execPath, [builtMain(), ...args], { env: { ...env, ...options.env }, stdio: ["pipe", "pipe", "pipe"] });
+  const user = options.uid === undefined ? {} : { uid: options.uid };
+  return spawn(process.execPath, [builtMain(), ...args], { env: { ...env, ...options.env }, stdio: ["pipe", "pipe", "pipe"], ...user });
 }
 
 async function collect(child: ChildProcess): Promise<Ended> {

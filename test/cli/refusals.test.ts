@@ -1,5 +1,5 @@
 // How verbs fail: wrong usage, no sidecar, piers that are none, logs that differ, a ship that is running; and verbs on a store of their own.
-import { mkdirSync, readdirSync, truncateSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import t from "tap";
 import { Client } from "../../src/client/client.ts";
@@ -134,4 +134,30 @@ t.test("a store without a sidecar, a ship in two kinds, a log without metadata",
   });
   t.match(await seguroJson(["retire", "~nec", "--fake", ...store]), { code: 0, json: { log: 1 } });
   t.match(await seguroJson(["forget", "~nec", "--fake", "--log", "1", "--yes", ...store]), { code: 0, json: { events: "20" } });
+});
+
+t.test("a store whose bytes were changed", async (t) => {
+  const { folder, remove } = tempFolder();
+  t.teardown(remove);
+  const serving = await serveIn(folder);
+  t.teardown(() => serving.process.kill("SIGKILL"));
+  const client = await Client.connect(serving.socket, "~nec");
+  await client.open({ role: "write" });
+  const events = payloads(50, 2000);
+  await client.append(encodeRecords(1n, events));
+  await client.acknowledged(50n);
+  await client.close();
+  await serving.end("SIGTERM");
+  const file = path.join(folder, "store", "data.mdb");
+  const bytes = readFileSync(file);
+  const at = bytes.indexOf(events[29] ?? "");
+  t.ok(at > 0);
+  bytes.writeUInt8(bytes.readUInt8(at + 1000) ^ 1, at + 1000);
+  writeFileSync(file, bytes);
+  const store = ["--store", serving.store];
+  const verify = await seguroJson(["verify", "~nec", ...store]);
+  t.match(verify, { code: 5, json: { damage: [{ id: String, code: String, text: String }] }, stderr: /do not boot this ship/ });
+  const restore = ["restore", "~nec", path.join(folder, "out"), "--life", "5", "--vere-version", "4.6", ...store];
+  t.match((await seguroJson(restore)).json, { error: { exitCode: 5 } });
+  t.notOk(existsSync(path.join(folder, "out")), "nothing is left of the restore");
 });

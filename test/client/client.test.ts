@@ -105,6 +105,16 @@ t.test("append waits for a server that does not read", async (t) => {
   t.equal(sent, 64);
 });
 
+t.test("answers are heard while appending without a pause", async (t) => {
+  const { client } = await opened(t, (session) => session.send(encodeHeight(11n, NO_DIGEST)));
+  const records = record(11n, Buffer.alloc(1000));
+  let calls = 0;
+  for (; client.height < 11n && calls < 1_000_000; calls++) {
+    await client.append(records);
+  }
+  t.ok(calls < 1_000_000, `heard after ${calls} calls`);
+});
+
 t.test("an atomic batch announces itself", async (t) => {
   const types: number[] = [];
   const { client } = await opened(t, (session, header) => {

@@ -148,7 +148,7 @@ t.test("a meta page from long ago", async (t) => {
 });
 
 t.test("seeded garbage", async (t) => {
-  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
   t.comment(`SEED=${seed}`);
   const damage = fc.record({
     page: fc.constantFrom(...treePages),

@@ -1,0 +1,103 @@
+// The work of `seguro serve`: the sidecar itself, from its start to a graceful stop.
+import { chmodSync } from "node:fs";
+import path from "node:path";
+import type { Logger } from "pino";
+import { systemAccess } from "../operate/access.ts";
+import { type Config, loadConfig } from "../operate/config.ts";
+import { LOG_LEVELS, type LogLevel } from "../operate/log-levels.ts";
+import { makeLogger } from "../operate/logger.ts";
+import { defaultStore } from "../operate/paths.ts";
+import { VERSION } from "../operate/version.ts";
+import type { Sidecar } from "../session/sidecar.ts";
+import type { Kv } from "../store/kv.ts";
+import { openKv } from "../store/open.ts";
+import { Exit, type ExitCode, usageError } from "./failure.ts";
+import type { Output } from "./output.ts";
+import { startSidecar } from "./start-sidecar.ts";
+import { socketOf } from "./target.ts";
+import type { TargetOptions } from "./verb.ts";
+
+const SHARED_SOCKET_MODE = 0o666;
+
+export interface ServeOptions extends TargetOptions {
+  readonly config?: string;
+  readonly logLevel?: string;
+}
+
+interface Settings {
+  readonly socketPath: string;
+  readonly storeUrl: string;
+  readonly logLevel: LogLevel;
+  readonly config: Config;
+}
+
+function logLevelOf(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level === undefined) {
+    throw usageError(`"${text}" is not a log level`, `levels are ${LOG_LEVELS.join(", ")}`);
+  }
+  return level;
+}
+
+/** The command line wins over the configuration, that over the defaults. */
+function settingsOf(options: ServeOptions): Settings {
+  const config = options.config === undefined ? {} : loadConfig(options.config);
+  const socket = options.socket ?? config.socket;
+  return {
+    socketPath: socketOf(socket === undefined ? {} : { socket }),
+    storeUrl: options.store ?? config.store ?? defaultStore(process.env),
+    logLevel: logLevelOf(options.logLevel ?? config.log?.level ?? "info"),
+    config,
+  };
+}
+
+/** Resolves with the first signal that asks for an end; from then on a second one ends the process at once. */
+function stopSignal(logger: Logger): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const ask = (signal: NodeJS.Signals): void => {
+      if (asked) {
+        logger.warn({ signal }, "second signal: ending at once");
+        process.exit(Exit.INTERRUPTED);
+      }
+      asked = true;
+      resolve(signal);
+    };
+    process.on("SIGTERM", ask);
+    process.on("SIGINT", ask);
+  });
+}
+
+/** Listens; with users in the configuration others may connect too, and are told apart by the uid that the kernel reports. */
+async function listen(kv: Kv, settings: Settings, logger: Logger): Promise<Sidecar> {
+  const { socketPath, config } = settings;
+  const sidecar = await startSidecar({ kv, socketPath, logger, limits: config.limits, users: config.users ?? {} });
+  if (systemAccess(config.users).shared) {
+    chmodSync(socketPath, SHARED_SOCKET_MODE);
+  }
+  return sidecar;
+}
+
+/** Serves until a signal ends it. */
+export async function serve(options: ServeOptions, output: Output): Promise<ExitCode> {
+  const settings = settingsOf(options);
+  const logger = makeLogger(settings.logLevel);
+  const kv = await openKv(settings.storeUrl, { startedAt: new Date().toISOString() });
+  let sidecar: Sidecar;
+  try {
+    sidecar = await listen(kv, settings, logger);
+  } catch (error) {
+    await kv.close();
+    throw error;
+  }
+  const stopped = stopSignal(logger);
+  const ready = { version: VERSION, pid: process.pid, socket: path.resolve(settings.socketPath), store: kv.name };
+  output.result(ready, () => `seguro ${VERSION} serves ${ready.store} on ${ready.socket}\n`);
+  logger.info({ version: VERSION, socket: ready.socket, store: ready.store }, "ready");
+  const signal = await stopped;
+  logger.info({ signal }, "stopping: finishing commits");
+  await sidecar.stop();
+  await kv.close();
+  logger.info("stopped");
+  return Exit.OK;
+}
