@@ -10,7 +10,7 @@
 #define WINDOW_BYTES_MIN 64u
 #define WINDOW_BYTES_MAX (UINT64_C(1) << 40)
 #define OPEN_TIMEOUT_MS_DEFAULT 10000
-#define SPIN_US_DEFAULT 20
+#define SPIN_US_DEFAULT 5
 #define SPIN_US_MAX 10000
 /* The struct as it was before ring_bytes and spin_us. */
 #define OPTIONS_BYTES_MIN offsetof(seguro_options, ring_bytes)

@@ -135,7 +135,7 @@ typedef struct seguro_options {
   uint64_t
       ring_bytes; /* wished size of each direction of the shared memory, up to 64 MiB; default: the sidecar's choice */
   int32_t
-      spin_us; /* how long a wait looks at the shared memory before it sleeps, up to 10,000; default 20, -1: never */
+      spin_us; /* how long a wait looks at the shared memory before it sleeps, up to 10,000; default 5, -1: never */
 } seguro_options;
 
 /* The session as the sidecar described it at the last (re)open, with the pair (digest id, digest) of the newest
