@@ -132,10 +132,10 @@ typedef struct seguro_options {
   /* Called after 1, 10 and 60 s of one blocking call. Must not call the handle. */
   void (*on_stall)(void *context, const seguro_stall *stall);
   void *context;
-  uint64_t
-      ring_bytes; /* wished size of each direction of the shared memory, up to 64 MiB; default: the sidecar's choice */
-  int32_t
-      spin_us; /* how long a wait looks at the shared memory before it sleeps, up to 10,000; default 5, -1: never */
+  /* Shared memory: the wished size of each direction, up to 64 MiB; default: the sidecar's choice. */
+  uint64_t ring_bytes;
+  /* How long a wait looks at the shared memory before it sleeps, up to 10,000; default 5, -1: not at all. */
+  int32_t spin_us;
 } seguro_options;
 
 /* The session as the sidecar described it at the last (re)open, with the pair (digest id, digest) of the newest
