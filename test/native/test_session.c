@@ -63,7 +63,9 @@ static void test_raw(void) {
     server.faults.raw = (const uint8_t *)cases[i].bytes;
     server.faults.raw_bytes = cases[i].length;
     seguro_error error;
-    CHECK_EQUAL(open_code(server.path, "~zod", 40, &error), cases[i].code);
+    /* Only what is tried again runs into the time limit. */
+    int64_t timeout_ms = cases[i].code == SEGURO_ERR_CONNECT ? 40 : 5000;
+    CHECK_EQUAL(open_code(server.path, "~zod", timeout_ms, &error), cases[i].code);
     CHECK_EQUAL(error.code, cases[i].code);
     fake_stop(&server);
   }
@@ -74,7 +76,7 @@ static void test_raw(void) {
   fake_start(&server);
   server.faults.raw = endless;
   server.faults.raw_bytes = sizeof endless;
-  CHECK_EQUAL(open_code(server.path, "~zod", 40, NULL), SEGURO_ERR_PROTOCOL);
+  CHECK_EQUAL(open_code(server.path, "~zod", 5000, NULL), SEGURO_ERR_PROTOCOL);
   fake_stop(&server);
 }
 
