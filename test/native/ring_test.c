@@ -1,4 +1,4 @@
-/* The ring by itself: geometry, wrap, garbage in the shared words, both ends as threads, and the seals. */
+/* The ring by itself: geometry, wrap, garbage in the shared words, both ends as threads, seals, death. */
 #define _GNU_SOURCE
 #include "ring/ring.h"
 
@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -371,6 +373,70 @@ static void test_seals(void) {
   close(fd);
 }
 
+/* ---- a producer that dies ---- */
+
+/* What byte of the stream lies at a position, so that the reader can tell what it should be. */
+static uint8_t byte_at(uint64_t position) { return (uint8_t)((position * 0x9e3779b97f4a7c15u) >> 56); }
+
+static void produce_until_killed(seguro_ring_producer *producer) {
+  uint8_t bytes[3000];
+  for (uint64_t sent = 0;; sent += sizeof bytes) {
+    for (size_t i = 0; i < sizeof bytes; i++) {
+      bytes[i] = byte_at(sent + i);
+    }
+    for (uint64_t at = 0; at < sizeof bytes;) {
+      at += seguro_ring_put(producer, bytes + at, sizeof bytes - at);
+      seguro_ring_publish(producer);
+      seguro_ring_room(producer);
+    }
+  }
+}
+
+static uint64_t check_published(seguro_ring_consumer *consumer) {
+  uint8_t bytes[5000];
+  uint64_t begin = consumer->tail;
+  CHECK(seguro_ring_available(consumer) >= 0);
+  uint64_t taken = seguro_ring_take(consumer, bytes, sizeof bytes);
+  for (uint64_t i = 0; i < taken; i++) {
+    CHECK(bytes[i] == byte_at(begin + i));
+  }
+  seguro_ring_release(consumer);
+  return taken;
+}
+
+/* Killed at any instruction: what it published is there and right, up to the last byte. */
+static void test_killed_producer(void) {
+  uint64_t total = seguro_ring_total_bytes(SIZE, SIZE);
+  uint64_t checked = 0;
+  for (unsigned round = 0; round < 200; round++) {
+    void *memory = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    seguro_ring_geometry geometry;
+    CHECK(seguro_ring_init(memory, total, SIZE, SIZE, round + 1, &geometry));
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+      seguro_ring_producer producer;
+      seguro_ring_producer_begin(&producer, memory, &geometry, SEGURO_RING_CLIENT_TO_SERVER);
+      produce_until_killed(&producer);
+    }
+    seguro_ring_consumer consumer;
+    seguro_ring_consumer_begin(&consumer, memory, &geometry, SEGURO_RING_CLIENT_TO_SERVER);
+    for (unsigned turn = 0; turn < round % 20 * 10; turn++) {
+      checked += check_published(&consumer);
+    }
+    usleep(round * 7 % 1000);
+    CHECK(kill(child, SIGKILL) == 0);
+    CHECK(waitpid(child, NULL, 0) == child);
+    for (uint64_t taken = 1; taken > 0;) {
+      taken = check_published(&consumer);
+      checked += taken;
+    }
+    munmap(memory, total);
+  }
+  CHECK(checked > 100 * SIZE / 4);
+}
+
 int main(void) {
   RUN(test_wrap);
   RUN(test_full_and_spans);
@@ -380,5 +446,6 @@ int main(void) {
   RUN(test_threads);
   RUN(test_throughput);
   RUN(test_seals);
+  RUN(test_killed_producer);
   return 0;
 }
