@@ -43,6 +43,8 @@ AssemblerStatus AssemblerCore::Push(const uint8_t *chunk, size_t size) {
     if (phase_ == Phase::kHeader) {
       taken = std::min<size_t>(SEGURO_RECORD_HEADER_BYTES - head_size_, size);
       std::memcpy(head_ + head_size_, chunk, taken);
+      // Judged on the copy: the chunk may be memory that its sender can still write.
+      std::atomic_signal_fence(std::memory_order_seq_cst);
       head_size_ += static_cast<uint32_t>(taken);
       if (head_size_ == SEGURO_RECORD_HEADER_BYTES) {
         head_size_ = 0;

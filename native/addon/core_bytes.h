@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -44,6 +45,8 @@ class ByteBuffer {
   uint8_t *Append(const uint8_t *from, size_t size) {
     uint8_t *at = data_ + size_;
     std::memcpy(at, from, size);
+    // `from` may be memory that its sender can still write: what is read next is the copy, never `from` in its place.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     size_ += size;
     return at;
   }

@@ -10,6 +10,13 @@
 
 namespace seguro {
 
+namespace {
+
+/** A client that sends nothing but tiny frames must not give JavaScript tens of thousands of them at once. */
+constexpr size_t kItemsATurn = 256;
+
+}  // namespace
+
 std::unique_ptr<RingMemory> RingMemory::Create(const RingOptions &options, std::string *why) {
   std::unique_ptr<RingMemory> memory(new RingMemory());
   uint64_t total = seguro_ring_total_bytes(options.data_bytes, options.data_bytes);
@@ -58,15 +65,14 @@ int64_t RingIntake::Turn(seguro_ring_consumer *consumer, uint64_t budget, std::v
   if (over_) return -1;
   int64_t available = seguro_ring_available(consumer);
   if (available == SEGURO_RING_BAD) {
-    Broken("the client stored an index that cannot be", items);
+    Broken(kBadRing, "the client stored an index that cannot be", items);
     return -1;
   }
   uint64_t most = static_cast<uint64_t>(available) < budget ? static_cast<uint64_t>(available) : budget;
   uint64_t taken = 0;
-  while (taken < most) {
+  while (taken < most && items->size() < kItemsATurn) {
     uint64_t before = consumer->tail;
     if (!Take(consumer, most - taken, items)) return -1;
-    if (consumer->tail == before) break;  // fewer bytes than a step needs: they come with the next turn
     taken += consumer->tail - before;
   }
   Gather(items);
@@ -74,7 +80,7 @@ int64_t RingIntake::Turn(seguro_ring_consumer *consumer, uint64_t budget, std::v
 }
 
 bool RingIntake::Take(seguro_ring_consumer *consumer, uint64_t available, std::vector<RingItem> *items) {
-  if (phase_ == Phase::kHeader) return TakeHeader(consumer, items);
+  if (phase_ == Phase::kHeader) return TakeHeader(consumer, available, items);
   if (phase_ == Phase::kPadding) return TakePadding(consumer, available, items);
   if (header_.type == SEGURO_FRAME_APPEND && accepting_) return TakeAppend(consumer, available, items);
   uint64_t wanted = body_left_ < available ? body_left_ : available;
@@ -93,16 +99,19 @@ bool RingIntake::Take(seguro_ring_consumer *consumer, uint64_t available, std::v
   return !over_;
 }
 
-bool RingIntake::TakeHeader(seguro_ring_consumer *consumer, std::vector<RingItem> *items) {
-  head_bytes_ += static_cast<uint32_t>(seguro_ring_take(consumer, head_ + head_bytes_, SEGURO_FRAME_HEADER_BYTES - head_bytes_));
+bool RingIntake::TakeHeader(seguro_ring_consumer *consumer, uint64_t available, std::vector<RingItem> *items) {
+  uint64_t wanted = std::min<uint64_t>(SEGURO_FRAME_HEADER_BYTES - head_bytes_, available);
+  head_bytes_ += static_cast<uint32_t>(seguro_ring_take(consumer, head_ + head_bytes_, wanted));
   if (head_bytes_ < SEGURO_FRAME_HEADER_BYTES) return true;
   head_bytes_ = 0;
-  if (seguro_frame_load(head_, &header_) != 0) return Broken("a frame header fails its checks", items);
+  if (seguro_frame_load(head_, &header_) != 0) return Broken(kBadFrame, "a frame header fails its checks", items);
   body_left_ = header_.body_bytes;
   padding_left_ = (0u - header_.body_bytes) & 7u;
   phase_ = Phase::kBody;
   if (header_.type == SEGURO_FRAME_APPEND && accepting_) {
-    if (header_.flags != 0 || padding_left_ != 0) return Broken("an APPEND with flags, or of a length that is no multiple of 8", items);
+    if (header_.flags != 0 || padding_left_ != 0) {
+      return Broken(kBadFrame, "an APPEND with flags, or of a length that is no multiple of 8", items);
+    }
     if (body_left_ == 0) phase_ = Phase::kHeader;
   } else if (body_left_ == 0) {
     FinishFrame(items);
@@ -156,7 +165,7 @@ bool RingIntake::TakePadding(seguro_ring_consumer *consumer, uint64_t bytes, std
   uint8_t padding[8];
   uint64_t taken = seguro_ring_take(consumer, padding, padding_left_ < bytes ? padding_left_ : bytes);
   for (uint64_t i = 0; i < taken; i++) {
-    if (padding[i] != 0) return Broken("the padding of a frame is not zero", items);
+    if (padding[i] != 0) return Broken(kBadFrame, "the padding of a frame is not zero", items);
   }
   padding_left_ -= static_cast<uint32_t>(taken);
   if (padding_left_ == 0) phase_ = Phase::kHeader;
@@ -188,9 +197,10 @@ void RingIntake::Gather(std::vector<RingItem> *items) {
   }
 }
 
-bool RingIntake::Broken(const char *reason, std::vector<RingItem> *items) {
+bool RingIntake::Broken(uint32_t status, const char *reason, std::vector<RingItem> *items) {
   Gather(items);
   RingItem item{RingItem::kBroken};
+  item.status = status;
   item.reason = reason;
   items->push_back(std::move(item));
   over_ = true;

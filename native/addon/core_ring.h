@@ -1,7 +1,6 @@
 // The server's end of one ring, without N-API: makes the memory, takes frames out, puts frames in (docs/ring.md).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,9 +19,10 @@ struct RingItem {
     kFrame = 2,      // any other frame, whole
     kBatchEnd = 3,   // the bytes a BATCH announced have come; `flag`: no record is half way
     kRefused = 4,    // the assembler failed: `status` and `id`
-    kBroken = 5,     // the ring's rules were broken, or a frame's: `reason`
-    kEnded = 6,      // the client has gone
+    kBroken = 5,     // the ring's rules were broken, or a frame's: `status` and `reason`
+    kEnded = 6,      // the client has gone, and all it left was handed on
     kRoom = 7,       // there may be room for output again
+    kGone = 8,       // the client has gone: nobody takes output any more, what it left still comes
   };
   explicit RingItem(Kind kind) : kind(kind) {}
 
@@ -35,6 +35,11 @@ struct RingItem {
   seguro_frame_header header{};
   ByteBuffer bytes;
 };
+
+/** `status` of a kBroken item: the numbers of docs/protocol.md, "Errors". */
+constexpr uint32_t kBadFrame = 1;
+constexpr uint32_t kBadRing = 63;
+constexpr uint32_t kInternal = 99;
 
 struct RingOptions {
   uint64_t data_bytes;  // of each direction
@@ -78,20 +83,23 @@ class RingIntake {
   /** From now on APPEND bytes are records of which the first has this id (0: any). Before that they are handed on as empty frames. */
   void Accept(uint64_t expected_id);
 
-  /** Takes at most `budget` bytes out of the ring. Returns the bytes taken, or -1 when the session is over (an item says why). */
+  /**
+   * Takes at most `budget` bytes out of the ring, and stops early when many items have come of them. Returns the bytes taken, or -1 when the
+   * session is over (an item says why).
+   */
   int64_t Turn(seguro_ring_consumer *consumer, uint64_t budget, std::vector<RingItem> *items);
 
  private:
   enum class Phase : uint8_t { kHeader, kBody, kPadding };
 
   bool Take(seguro_ring_consumer *consumer, uint64_t available, std::vector<RingItem> *items);
-  bool TakeHeader(seguro_ring_consumer *consumer, std::vector<RingItem> *items);
+  bool TakeHeader(seguro_ring_consumer *consumer, uint64_t available, std::vector<RingItem> *items);
   bool TakeAppend(seguro_ring_consumer *consumer, uint64_t bytes, std::vector<RingItem> *items);
   bool AssembleSpan(const uint8_t *bytes, uint64_t length, std::vector<RingItem> *items);
   bool TakePadding(seguro_ring_consumer *consumer, uint64_t bytes, std::vector<RingItem> *items);
   void FinishFrame(std::vector<RingItem> *items);
   void Gather(std::vector<RingItem> *items);
-  bool Broken(const char *reason, std::vector<RingItem> *items);
+  bool Broken(uint32_t status, const char *reason, std::vector<RingItem> *items);
 
   AssemblerCore assembler_;
   Phase phase_ = Phase::kHeader;

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "addon.h"
 
@@ -40,26 +42,47 @@ RingHub::RingHub(const Napi::CallbackInfo &info) : Napi::ObjectWrap<RingHub>(inf
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event event{};
   event.events = EPOLLIN;
-  if (epoll_ < 0 || wake_ < 0 || epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) {
-    throw Napi::Error::New(env_, std::string("no epoll for the rings: ") + std::strerror(errno));
+  // Counted from a random number, so that no ring is taken for one of the process before this.
+  bool ready = epoll_ >= 0 && wake_ >= 0 && epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0 &&
+               getrandom(&generation_, sizeof generation_, 0) == static_cast<ssize_t>(sizeof generation_);
+  if (!ready) {
+    std::string why = std::strerror(errno);
+    CloseDescriptors();
+    throw Napi::Error::New(env_, "no epoll for the rings: " + why);
   }
   napi_status status = napi_create_threadsafe_function(env_, info[0], nullptr, Napi::String::New(env_, "seguro rings"), 0, 1, nullptr,
                                                        nullptr, this, Deliver, &deliver_);
-  if (status != napi_ok) throw Napi::Error::New(env_, "no thread-safe function could be made");
+  if (status != napi_ok) {
+    CloseDescriptors();
+    throw Napi::Error::New(env_, "no thread-safe function could be made");
+  }
   // Sessions keep the process alive through their server, not through this.
   napi_unref_threadsafe_function(env_, deliver_);
+  try {
+    thread_ = std::thread([this] { Loop(); });
+  } catch (const std::system_error &error) {
+    napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
+    CloseDescriptors();
+    throw Napi::Error::New(env_, std::string("no thread for the rings: ") + error.what());
+  }
+  // Hooks run in reverse order: this one, which joins the thread, before that of the thread-safe function that it calls.
   napi_add_env_cleanup_hook(env_, OnExit, this);
-  thread_ = std::thread([this] { Loop(); });
 }
 
 RingHub::~RingHub() {
-  if (!exited_ && deliver_ != nullptr) {
+  // Where the environment went first, Node has freed the thread-safe function, and the thread is joined.
+  if (!exited_ && thread_.joinable()) {
     napi_remove_env_cleanup_hook(env_, OnExit, this);
     Stop();
     napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
   }
+  CloseDescriptors();
+}
+
+void RingHub::CloseDescriptors() {
   if (epoll_ >= 0) close(epoll_);
   if (wake_ >= 0) close(wake_);
+  epoll_ = wake_ = -1;
 }
 
 void RingHub::OnExit(void *data) {
@@ -68,13 +91,18 @@ void RingHub::OnExit(void *data) {
   self->exited_ = true;
 }
 
+void RingHub::Wake() {
+  uint64_t one = 1;
+  // It can fail only when the count is full, and then the thread is awake.
+  [[maybe_unused]] ssize_t ignored = write(wake_, &one, sizeof one);
+}
+
 void RingHub::Stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  uint64_t one = 1;
-  [[maybe_unused]] ssize_t ignored = write(wake_, &one, sizeof one);
+  Wake();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -83,8 +111,7 @@ void RingHub::Tell(Command command, const SessionPtr &session) {
     std::lock_guard lock(mutex_);
     commands_.emplace_back(command, session);
   }
-  uint64_t one = 1;
-  [[maybe_unused]] ssize_t ignored = write(wake_, &one, sizeof one);
+  Wake();
 }
 
 RingHub::SessionPtr RingHub::SessionOf(const Napi::CallbackInfo &info) {
@@ -99,7 +126,9 @@ RingHub::SessionPtr RingHub::SessionOf(const Napi::CallbackInfo &info) {
 Napi::Value RingHub::Create(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto number = [&](size_t index) { return static_cast<uint64_t>(info[index].As<Napi::Number>().Int64Value()); };
-  RingOptions options{number(1), next_id_, {static_cast<size_t>(number(2)), static_cast<size_t>(number(3)), number(4)}};
+  // 0 is no generation.
+  uint64_t generation = ++generation_ == 0 ? ++generation_ : generation_;
+  RingOptions options{number(1), generation, {static_cast<size_t>(number(2)), static_cast<size_t>(number(3)), number(4)}};
   std::string why;
   std::unique_ptr<RingMemory> memory = RingMemory::Create(options, &why);
   if (memory == nullptr) return Napi::String::New(env, why);
@@ -116,12 +145,18 @@ Napi::Value RingHub::Create(const Napi::CallbackInfo &info) {
   return result;
 }
 
-// start(id, openedFrame) -> null, or the reason why the memory could not be sent
+// start(id, openedFrame) -> null; or the reason why nothing was sent; throws when a part was, because then the connection is of no use
 Napi::Value RingHub::Start(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   SessionPtr session = SessionOf(info);
   auto frame = info[1].As<Napi::Buffer<uint8_t>>();
   iovec part{frame.Data(), frame.ByteLength()};
+  char early;
+  // Bytes that are no doorbells: the client did not wait for OPENED, so the rest of them must go the old way too.
+  if (recv(session->socket, &early, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+    of_javascript_.erase(session->id);
+    return Napi::String::New(env, "the client has sent more after OPEN");
+  }
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr message{};
   message.msg_iov = &part;
@@ -136,8 +171,10 @@ Napi::Value RingHub::Start(const Napi::CallbackInfo &info) {
   std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
   ssize_t sent = sendmsg(session->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent != static_cast<ssize_t>(frame.ByteLength())) {
+    std::string why = std::strerror(errno);
     of_javascript_.erase(session->id);
-    return Napi::String::New(env, sent < 0 ? std::strerror(errno) : "the socket took only a part of OPENED");
+    if (sent >= 0) throw Napi::Error::New(env, "the socket took only a part of OPENED");
+    return Napi::String::New(env, why);
   }
   session->memory->CloseDescriptor();
   Tell(Command::kWatch, session);
@@ -173,7 +210,6 @@ Napi::Value RingHub::Publish(const Napi::CallbackInfo &info) {
   if (info[1].As<Napi::Boolean>().Value()) {
     // First the wish, then the look: the hub's thread sees the wish when the client's doorbell comes.
     session->wants_room.store(true);
-    session->room_sleeps++;
     room = seguro_ring_producer_sleep(producer);
     if (room != 0) session->wants_room.store(false);
   }
@@ -198,67 +234,40 @@ void RingHub::Close(const Napi::CallbackInfo &info) {
 
 void RingHub::Deliver(napi_env env, napi_value callback, void *context, void *) {
   if (env == nullptr) return;
-  auto *self = static_cast<RingHub *>(context);
   Napi::HandleScope scope(env);
-  self->DeliverAll(env, Napi::Function(env, callback));
+  static_cast<RingHub *>(context)->DeliverAll(env, Napi::Function(env, callback));
 }
 
 void RingHub::DeliverAll(Napi::Env env, Napi::Function callback) {
-  std::vector<std::pair<SessionPtr, std::vector<RingItem>>> posted;
+  std::vector<Posted> all;
   {
     std::lock_guard lock(mutex_);
-    posted.swap(posted_);
+    all.swap(posted_);
     delivering_ = false;
   }
-  for (auto &[session, items] : posted) {
-    uint64_t bytes = 0;
-    auto array = Napi::Array::New(env, items.size());
-    for (size_t i = 0; i < items.size(); i++) {
-      bytes += items[i].bytes.size();
-      array.Set(static_cast<uint32_t>(i), ItemToJs(env, session.get(), &items[i]));
+  for (Posted &posted : all) {
+    try {
+      Napi::HandleScope scope(env);
+      DeliverTo(env, callback, &posted);
+    } catch (const Napi::Error &) {
+      // src/native/ring-hub.ts lets nothing through: the worker around us is being terminated, and nobody is left to hear of it.
+      return;
     }
-    bool ours = of_javascript_.contains(session->id);
-    if (ours) callback.Call({Napi::Number::New(env, session->id), array});
-    session->queued_bytes -= bytes;
-    session->queued_items -= static_cast<uint32_t>(items.size());
-    // The thread may have left the session alone because so much was queued.
-    if (ours) Tell(Command::kResume, session);
   }
 }
 
-Napi::Value RingHub::ItemToJs(Napi::Env env, RingSession *, RingItem *item) {
-  auto object = Napi::Object::New(env);
-  object.Set("kind", static_cast<uint32_t>(item->kind));
-  object.Set("flag", item->flag);
-  if (item->kind == RingItem::kAssembled) {
-    object.Set("large", item->info.kind == AssembledInfo::kLarge);
-    object.Set("last", item->info.last);
-    object.Set("firstId", Napi::BigInt::New(env, item->info.first_id));
-    object.Set("lastId", Napi::BigInt::New(env, item->info.last_id));
-    object.Set("count", static_cast<double>(item->info.count));
-    object.Set("index", static_cast<double>(item->info.index));
-    object.Set("recordBytes", static_cast<double>(item->info.record_bytes));
-  } else if (item->kind == RingItem::kFrame) {
-    object.Set("type", static_cast<uint32_t>(item->header.type));
-    object.Set("flags", static_cast<uint32_t>(item->header.flags));
-    object.Set("request", item->header.request);
-    object.Set("bodyBytes", item->header.body_bytes);
-  } else {
-    object.Set("status", item->status);
-    object.Set("id", Napi::BigInt::New(env, item->id));
-    object.Set("reason", item->reason);
+void RingHub::DeliverTo(Napi::Env env, Napi::Function callback, Posted *posted) {
+  auto &[session, items] = *posted;
+  uint64_t bytes = 0;
+  for (const RingItem &item : items) bytes += item.bytes.size();
+  if (of_javascript_.contains(session->id)) {
+    auto array = Napi::Array::New(env, items.size());
+    for (size_t i = 0; i < items.size(); i++) array.Set(static_cast<uint32_t>(i), RingItemToJs(env, &items[i]));
+    callback.Call({Napi::Number::New(env, session->id), array});
   }
-  size_t size = item->bytes.size();
-  napi_value buffer = nullptr;
-  auto release = [](napi_env, void *data, void *) { std::free(data); };
-  // Small ones are cheaper to copy than to hand over.
-  if (size >= 32768 && napi_create_external_buffer(env, size, item->bytes.data(), release, nullptr, &buffer) == napi_ok) {
-    item->bytes.Release();
-  } else {
-    buffer = Napi::Buffer<uint8_t>::Copy(env, item->bytes.data(), size);
-  }
-  object.Set("bytes", Napi::Value(env, buffer));
-  return object;
+  session->queued_bytes -= bytes;
+  session->queued_items -= static_cast<uint32_t>(items.size());
+  if (session->starved.exchange(false)) Tell(Command::kResume, session);
 }
 
 void InitRingHub(Napi::Env env, Napi::Object exports) { exports.Set("RingHub", RingHub::Define(env)); }

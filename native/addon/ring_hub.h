@@ -25,6 +25,7 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
 
  private:
   using SessionPtr = std::shared_ptr<RingSession>;
+  using Posted = std::pair<SessionPtr, std::vector<RingItem>>;
   enum class Command : uint8_t { kWatch, kResume, kRemove };
 
   // JavaScript's thread.
@@ -38,20 +39,26 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   void Close(const Napi::CallbackInfo &info);
   SessionPtr SessionOf(const Napi::CallbackInfo &info);
   void Tell(Command command, const SessionPtr &session);
+  void Wake();
   void Stop();
+  void CloseDescriptors();
   static void OnExit(void *data);
   static void Deliver(napi_env env, napi_value callback, void *context, void *data);
   void DeliverAll(Napi::Env env, Napi::Function callback);
-  Napi::Value ItemToJs(Napi::Env env, RingSession *session, RingItem *item);
+  void DeliverTo(Napi::Env env, Napi::Function callback, Posted *posted);
 
   // The hub's thread.
   void Loop();
   void ObeyCommands();
-  void Hear(RingSession *session, uint32_t events);
+  void Watch(const SessionPtr &session);
+  void Hear(uint64_t id);
   void TakeTurn(const SessionPtr &session);
   void FinishTurn(const SessionPtr &session, int64_t taken);
+  bool LeaveAlone(RingSession *session);
+  void Finish(const SessionPtr &session);
   void Enlist(const SessionPtr &session);
   void Unwatch(RingSession *session);
+  void PostOne(const SessionPtr &session, RingItem::Kind kind);
   void Post(const SessionPtr &session, std::vector<RingItem> items);
 
   napi_env env_;
@@ -60,6 +67,7 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   int wake_ = -1;
   bool exited_ = false;
   uint32_t next_id_ = 1;
+  uint64_t generation_ = 0;
   std::unordered_map<uint32_t, SessionPtr> of_javascript_;
 
   std::unordered_map<uint32_t, SessionPtr> of_thread_;
@@ -69,8 +77,11 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   bool stopping_ = false;
   bool delivering_ = false;
   std::vector<std::pair<Command, SessionPtr>> commands_;
-  std::vector<std::pair<SessionPtr, std::vector<RingItem>>> posted_;
+  std::vector<Posted> posted_;
   std::thread thread_;
 };
+
+/** The item as src/native/ring-hub.ts reads it; its bytes are given away. */
+Napi::Value RingItemToJs(Napi::Env env, RingItem *item);
 
 }  // namespace seguro

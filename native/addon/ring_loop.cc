@@ -1,6 +1,5 @@
 // The hub's thread: epoll, doorbells, turns.
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,15 +11,16 @@ namespace seguro {
 
 namespace {
 
+// docs/ring.md, "Limits".
 /** Bytes taken from one ring before the next session's turn. */
 constexpr uint64_t kTurnBytes = 1 << 20;
 /** Above this a session's ring is left alone until JavaScript has taken what it was given. */
-constexpr uint64_t kQueuedBytes = 8 << 20;
-constexpr uint32_t kQueuedItems = 256;
-/** Doorbells beyond those that our own sleeping can have called for. */
-constexpr uint64_t kIdleDoorbells = 1024;
+constexpr uint64_t kQueuedBytes = 4 << 20;
+constexpr uint32_t kQueuedItems = 1024;
 constexpr size_t kDoorbellsATurn = 64;
 constexpr int kEvents = 64;
+/** What an epoll event of `wake_` carries; sessions count from 1. */
+constexpr uint64_t kWake = 0;
 
 }  // namespace
 
@@ -33,10 +33,14 @@ void RingHub::Loop() {
       if (stopping_) return;
     }
     for (int i = 0; i < count; i++) {
-      auto *session = static_cast<RingSession *>(events[i].data.ptr);
-      if (session != nullptr) Hear(session, events[i].events);
+      if (events[i].data.u64 != kWake) {
+        Hear(events[i].data.u64);
+        continue;
+      }
+      // Before the commands are taken: one that is told after this wakes us again.
+      uint64_t told;
+      [[maybe_unused]] ssize_t ignored = read(wake_, &told, sizeof told);
     }
-    // After the events: a removed session is not heard again, because its events of this round are past.
     ObeyCommands();
     std::vector<SessionPtr> turn;
     turn.swap(ready_);
@@ -53,31 +57,39 @@ void RingHub::ObeyCommands() {
     std::lock_guard lock(mutex_);
     commands.swap(commands_);
   }
-  if (!commands.empty()) {
-    uint64_t count;
-    [[maybe_unused]] ssize_t ignored = read(wake_, &count, sizeof count);
-  }
   for (auto &[command, session] : commands) {
-    if (command == Command::kRemove) {
-      Unwatch(session.get());
-      session->over = true;
-      of_thread_.erase(session->id);
-    } else if (command == Command::kWatch) {
-      of_thread_.emplace(session->id, session);
-      epoll_event event{};
-      event.events = EPOLLIN | EPOLLRDHUP;
-      event.data.ptr = session.get();
-      session->watched = epoll_ctl(epoll_, EPOLL_CTL_ADD, session->socket, &event) == 0;
-      session->hung_up = !session->watched;
-      Enlist(session);
-    } else {
-      Enlist(session);
+    switch (command) {
+      case Command::kWatch:
+        Watch(session);
+        break;
+      case Command::kResume:
+        Enlist(session);
+        break;
+      case Command::kRemove:
+        Unwatch(session.get());
+        session->removed = true;
+        of_thread_.erase(session->id);
+        break;
     }
   }
 }
 
+void RingHub::Watch(const SessionPtr &session) {
+  of_thread_.emplace(session->id, session);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = session->id;
+  session->watched = epoll_ctl(epoll_, EPOLL_CTL_ADD, session->socket, &event) == 0;
+  if (!session->watched) {
+    // Nobody would hear this client: better an end than a silence.
+    PostOne(session, RingItem::kGone);
+    Finish(session);
+  }
+  Enlist(session);
+}
+
 void RingHub::Enlist(const SessionPtr &session) {
-  if (!session->ready && !session->over) {
+  if (!session->ready && !session->over && !session->removed) {
     session->ready = true;
     ready_.push_back(session);
   }
@@ -90,46 +102,59 @@ void RingHub::Unwatch(RingSession *session) {
   }
 }
 
-void RingHub::Hear(RingSession *session, uint32_t) {
-  auto found = of_thread_.find(session->id);
-  if (found == of_thread_.end() || found->second->hung_up) return;
-  SessionPtr self = found->second;
+/** Doorbells say "look again", whatever for; the end of the socket is the client's. */
+void RingHub::Hear(uint64_t id) {
+  auto found = of_thread_.find(static_cast<uint32_t>(id));
+  if (found == of_thread_.end() || !found->second->watched) return;
+  SessionPtr session = found->second;
   char bells[kDoorbellsATurn];
+  // At most so many: epoll reports those that are left in the next round, after everybody else's turn.
   ssize_t heard = recv(session->socket, bells, sizeof bells, MSG_DONTWAIT);
   if (heard == 0 || (heard < 0 && errno != EAGAIN && errno != EINTR)) {
-    self->hung_up = true;
-    self->last_bytes_left = self->memory->consumer.size;
-    Unwatch(session);
-  } else if (heard > 0) {
-    self->doorbells += static_cast<uint64_t>(heard);
+    Unwatch(session.get());
+    PostOne(session, RingItem::kGone);
+    if (session->over) {
+      PostOne(session, RingItem::kEnded);
+    } else {
+      Finish(session);
+    }
+  } else if (session->wants_room.exchange(false)) {
+    PostOne(session, RingItem::kRoom);
   }
-  if (self->wants_room.exchange(false)) {
-    std::vector<RingItem> items;
-    items.emplace_back(RingItem::kRoom);
-    Post(self, std::move(items));
+  Enlist(session);
+}
+
+/** From now on only what is in the ring already is taken, and no more than fits into it. */
+void RingHub::Finish(const SessionPtr &session) {
+  if (!session->finished) {
+    session->finished = true;
+    session->last_bytes_left = session->memory->consumer.size;
   }
-  Enlist(self);
+}
+
+/** True when the session's ring is not to be read now. Whoever ends that enlists it again. */
+bool RingHub::LeaveAlone(RingSession *session) {
+  auto full = [&] { return session->queued_bytes.load() > kQueuedBytes || session->queued_items.load() > kQueuedItems; };
+  if (session->paused.load()) return true;
+  if (!full()) return false;
+  // First the wish, then the look: either JavaScript sees the wish, or we see what it took.
+  session->starved.store(true);
+  return full() || !session->starved.exchange(false);
 }
 
 void RingHub::TakeTurn(const SessionPtr &session) {
-  if (session->over) return;
-  bool full = session->queued_bytes.load() > kQueuedBytes || session->queued_items.load() > kQueuedItems;
-  if (session->paused.load() || full) return;  // whoever ends that enlists the session again
+  if (session->over || session->removed || LeaveAlone(session.get())) return;
   std::vector<RingItem> items;
-  if (session->doorbells > session->sleeps + session->room_sleeps.load() + kIdleDoorbells) {
-    items.emplace_back(RingItem::kBroken).reason = "the client rings the doorbell without end";
-    session->over = true;
-    Unwatch(session.get());
-    Post(session, std::move(items));
-    return;
-  }
   seguro_ring_consumer *consumer = &session->memory->consumer;
-  uint64_t budget = session->hung_up && session->last_bytes_left < kTurnBytes ? session->last_bytes_left : kTurnBytes;
+  uint64_t budget = session->finished && session->last_bytes_left < kTurnBytes ? session->last_bytes_left : kTurnBytes;
   int64_t taken;
   try {
     taken = session->intake.Turn(consumer, budget, &items);
   } catch (const std::bad_alloc &) {
-    items.emplace_back(RingItem::kBroken).reason = "no memory for the session's bytes";
+    RingItem item{RingItem::kBroken};
+    item.status = kInternal;
+    item.reason = "no memory for the session's bytes";
+    items.push_back(std::move(item));
     taken = -1;
   }
   if (seguro_ring_release(consumer)) session->RingDoorbell();
@@ -140,28 +165,33 @@ void RingHub::TakeTurn(const SessionPtr &session) {
 void RingHub::FinishTurn(const SessionPtr &session, int64_t taken) {
   if (taken < 0) {
     session->over = true;
-    Unwatch(session.get());
     return;
   }
-  if (session->hung_up) {
-    session->last_bytes_left -= static_cast<uint64_t>(taken);
-    if (taken > 0) {
-      Enlist(session);
-      return;
-    }
-    session->over = true;
-    std::vector<RingItem> items;
-    items.emplace_back(RingItem::kEnded);
-    Post(session, std::move(items));
-    return;
-  }
+  if (session->finished) session->last_bytes_left -= static_cast<uint64_t>(taken);
   if (taken > 0) {
     Enlist(session);
     return;
   }
-  session->sleeps++;
+  if (session->finished) {
+    session->over = true;
+    PostOne(session, RingItem::kEnded);
+    return;
+  }
+  seguro_ring_consumer *consumer = &session->memory->consumer;
+  if (seguro_ring_is_closed(consumer)) {
+    // What was published before it closed is there by now.
+    Finish(session);
+    Enlist(session);
+    return;
+  }
   // Anything but 0, a bad index too, is looked at in the next turn.
-  if (seguro_ring_consumer_sleep(&session->memory->consumer) != 0) Enlist(session);
+  if (seguro_ring_consumer_sleep(consumer) != 0) Enlist(session);
+}
+
+void RingHub::PostOne(const SessionPtr &session, RingItem::Kind kind) {
+  std::vector<RingItem> items;
+  items.emplace_back(kind);
+  Post(session, std::move(items));
 }
 
 void RingHub::Post(const SessionPtr &session, std::vector<RingItem> items) {

@@ -13,6 +13,8 @@ struct RingSession {
   RingSession(uint32_t id, int socket, std::unique_ptr<RingMemory> memory, const AssemblerOptions &options)
       : id(id), socket(socket), memory(std::move(memory)), intake(options) {}
   ~RingSession();
+  RingSession(const RingSession &) = delete;
+  RingSession &operator=(const RingSession &) = delete;
 
   /** Wakes the client: one byte, never waiting. A full socket buffer is no error, because its bytes wake the client as well. */
   void RingDoorbell() const;
@@ -22,21 +24,24 @@ struct RingSession {
   const int socket;
   std::unique_ptr<RingMemory> memory;
 
-  // The hub's thread alone.
+  // The hub's thread alone (the intake's Accept comes before the thread knows the session).
   RingIntake intake;
   bool ready = false;
   bool watched = false;
-  bool hung_up = false;
+  /** The client has gone, or has said that it sends no more. */
+  bool finished = false;
+  /** Nothing more is taken in; the socket is still watched, because what is queued for the client may need its doorbells. */
   bool over = false;
+  bool removed = false;
   /** What a client that is gone may have published at most: one area full. */
   uint64_t last_bytes_left = 0;
-  uint64_t doorbells = 0;
-  uint64_t sleeps = 0;
 
   // Both.
   std::atomic<bool> paused{false};
+  /** JavaScript has output waiting and wants to hear of any doorbell. */
   std::atomic<bool> wants_room{false};
-  std::atomic<uint64_t> room_sleeps{0};
+  /** The thread has left the ring alone because so much was queued; whoever takes of it says so. */
+  std::atomic<bool> starved{false};
   /** Bytes and items handed to JavaScript and not taken there yet. */
   std::atomic<uint64_t> queued_bytes{0};
   std::atomic<uint32_t> queued_items{0};
