@@ -155,6 +155,26 @@ static void look(const bounds *of, state *at, int self, step otherwise) {
   who->step = can_move(of, who, self) ? MOVE : (uint8_t)otherwise;
 }
 
+/* Sets the peer's flag to 0 and rings when it was 1. */
+static int take_flag(const bounds *of, state *at, int self) {
+  actor *who = &at->actors[self];
+  int flag = own_flag(1 - self);
+  int is_plain = of->mutant == self && of->mutation == STORE_FOR_EXCHANGE;
+  if (is_plain ? who->stored == BUFFER_MAX : who->stored > 0) {
+    return 0;
+  }
+  if (is_plain || at->memory[flag] == 1) {
+    at->actors[1 - self].doorbells = 1;
+  }
+  if (is_plain) {
+    store(at, self, flag, 0);
+  } else {
+    at->memory[flag] = 0;
+  }
+  who->step = who->index == of->units ? DONE : can_move(of, who, self) ? MOVE : LOOK;
+  return 1;
+}
+
 /* The next step of an actor; false when it cannot take one now. Leaves the buffer's own progress to the caller. */
 static int take_step(const bounds *of, state *at, int self) {
   actor *who = &at->actors[self];
@@ -182,23 +202,7 @@ static int take_step(const bounds *of, state *at, int self) {
                                                                                         : LOOK;
       return 1;
     case WAKE_TAKE:
-      if (with == STORE_FOR_EXCHANGE) {
-        if (who->stored == BUFFER_MAX) {
-          return 0;
-        }
-        store(at, self, own_flag(1 - self), 0);
-        at->actors[1 - self].doorbells = 1;
-      } else {
-        if (!is_drained) {
-          return 0;
-        }
-        if (at->memory[own_flag(1 - self)] == 1) {
-          at->actors[1 - self].doorbells = 1;
-        }
-        at->memory[own_flag(1 - self)] = 0;
-      }
-      who->step = who->index == of->units ? DONE : can_move(of, who, self) ? MOVE : LOOK;
-      return 1;
+      return take_flag(of, at, self);
     case SLEEP_STORE:
       if (who->stored == BUFFER_MAX) {
         return 0;
