@@ -165,6 +165,25 @@ static void test_geometry(void) {
   free(ends.memory);
 }
 
+/* Memory with a page to spare: areas may lie apart, but only on multiples of 4096. */
+static void test_spare_room(void) {
+  uint64_t total = seguro_ring_total_bytes(SIZE, SIZE) + 4096;
+  uint8_t *memory = aligned_alloc(4096, total);
+  CHECK(memory != NULL);
+  seguro_ring_geometry geometry;
+  CHECK(seguro_ring_init(memory, total - 4096, SIZE, SIZE, 1, &geometry));
+  seguro_ring_header *header = (seguro_ring_header *)memory;
+  header->total_bytes = total;
+  CHECK_EQUAL(seguro_ring_attach(memory, total, &geometry), SEGURO_RING_FINE);
+  header->server_data_offset += 4096;
+  CHECK_EQUAL(seguro_ring_attach(memory, total, &geometry), SEGURO_RING_FINE);
+  header->server_data_offset -= 8;
+  CHECK_EQUAL(seguro_ring_attach(memory, total, &geometry), SEGURO_RING_FAULT_DATA_OFFSET);
+  header->server_data_offset += 8 + 4096;
+  CHECK_EQUAL(seguro_ring_attach(memory, total, &geometry), SEGURO_RING_FAULT_DATA_OFFSET);
+  free(memory);
+}
+
 /* Indices that cannot be: refused, and what was known before stays. */
 static void test_indices(void) {
   both_ends ends;
@@ -214,6 +233,7 @@ static void test_flags(void) {
   seguro_ring_put(&ends.producer, &byte, 1);
   CHECK(!seguro_ring_publish(&ends.producer));
   CHECK_EQUAL(seguro_ring_producer_sleep(&ends.producer), SIZE - 3);
+  CHECK(ends.producer.shared->producer_sleeps == 0 && ends.producer.shared->consumer_sleeps == 0);
   ends.producer.shared->consumer_sleeps = 77;
   seguro_ring_put(&ends.producer, &byte, 1);
   CHECK(!seguro_ring_publish(&ends.producer));
@@ -252,6 +272,7 @@ int main(void) {
   RUN(test_wrap);
   RUN(test_full_and_spans);
   RUN(test_geometry);
+  RUN(test_spare_room);
   RUN(test_indices);
   RUN(test_flags);
   RUN(test_seals);
