@@ -3,7 +3,7 @@ import { chmodSync } from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
 import { systemAccess } from "../operate/access.ts";
-import { type Config, loadConfig } from "../operate/config.ts";
+import { type Config, loadConfig, RING_SIZE_RULE } from "../operate/config.ts";
 import { LOG_LEVELS, type LogLevel } from "../operate/log-levels.ts";
 import { makeLogger } from "../operate/logger.ts";
 import { defaultStore } from "../operate/paths.ts";
@@ -11,6 +11,7 @@ import { VERSION } from "../operate/version.ts";
 import type { Sidecar } from "../session/sidecar.ts";
 import type { Kv } from "../store/kv.ts";
 import { openKv } from "../store/open.ts";
+import { isRingSize, RING_BYTES_DEFAULT } from "../wire/constants.ts";
 import { Exit, type ExitCode, usageError } from "./failure.ts";
 import type { Output } from "./output.ts";
 import { startSidecar } from "./start-sidecar.ts";
@@ -22,12 +23,16 @@ const SHARED_SOCKET_MODE = 0o666;
 export interface ServeOptions extends TargetOptions {
   readonly config?: string;
   readonly logLevel?: string;
+  readonly ringSize?: string;
+  /** False with --no-ring. */
+  readonly ring?: boolean;
 }
 
 interface Settings {
   readonly socketPath: string;
   readonly storeUrl: string;
   readonly logLevel: LogLevel;
+  readonly ringBytes: number | null;
   readonly config: Config;
 }
 
@@ -39,6 +44,21 @@ function logLevelOf(text: string): LogLevel {
   return level;
 }
 
+/** Bytes of each direction of a session's shared memory; null where there shall be none. */
+function ringBytesOf({ ring, ringSize }: ServeOptions, config: Config["ring"]): number | null {
+  if (ring === false || (ringSize === undefined && config?.enabled === false)) {
+    return null;
+  }
+  if (ringSize === undefined) {
+    return config?.sizeBytes ?? RING_BYTES_DEFAULT;
+  }
+  const bytes = /^\d+$/.test(ringSize) ? Number(ringSize) : Number.NaN;
+  if (!isRingSize(bytes)) {
+    throw usageError(`--ring-size ${ringSize} ${RING_SIZE_RULE}`, `the default is ${RING_BYTES_DEFAULT}`);
+  }
+  return bytes;
+}
+
 /** The command line wins over the configuration, that over the defaults. */
 function settingsOf(options: ServeOptions): Settings {
   const config = options.config === undefined ? {} : loadConfig(options.config);
@@ -47,6 +67,7 @@ function settingsOf(options: ServeOptions): Settings {
     socketPath: socketOf(socket === undefined ? {} : { socket }),
     storeUrl: options.store ?? config.store ?? defaultStore(process.env),
     logLevel: logLevelOf(options.logLevel ?? config.log?.level ?? "info"),
+    ringBytes: ringBytesOf(options, config.ring),
     config,
   };
 }
@@ -70,8 +91,8 @@ function stopSignal(logger: Logger): Promise<NodeJS.Signals> {
 
 /** Listens; with users in the configuration others may connect too, and are told apart by the uid that the kernel reports. */
 async function listen(kv: Kv, settings: Settings, logger: Logger): Promise<Sidecar> {
-  const { socketPath, config } = settings;
-  const sidecar = await startSidecar({ kv, socketPath, logger, limits: config.limits, users: config.users ?? {} });
+  const { socketPath, config, ringBytes } = settings;
+  const sidecar = await startSidecar({ kv, socketPath, logger, limits: config.limits, users: config.users ?? {}, ringBytes });
   if (systemAccess(config.users).shared) {
     chmodSync(socketPath, SHARED_SOCKET_MODE);
   }

@@ -8,6 +8,8 @@ export function addServe(program: Command): void {
   withSocket(addVerb(program, "serve", "run the sidecar"))
     .option("--store <url>", "where logs are kept: lmdb:DIR or memory: (default: lmdb in the user's state folder)")
     .option("--config <file>", "a TOML file (docs/cli.md)")
+    .option("--ring-size <bytes>", "shared memory of a session, each direction: 65536 to 67108864 (default: 4194304)")
+    .option("--no-ring", "no shared memory: every session stays on its socket")
     .option("--log-level <level>", LOG_LEVELS.join(", "))
     .action((options: ServeOptions) => run(options, async (output) => (await import("./serve-work.ts")).serve(options, output)));
 }

@@ -7,7 +7,7 @@ import type { Config } from "../operate/config.ts";
 import { VERSION } from "../operate/version.ts";
 import { Sidecar } from "../session/sidecar.ts";
 import type { Kv } from "../store/kv.ts";
-import { EVENT_BYTES_MAX } from "../wire/constants.ts";
+import { EVENT_BYTES_MAX, RING_BYTES_DEFAULT } from "../wire/constants.ts";
 
 const SESSIONS_DEFAULT = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -19,10 +19,12 @@ export interface StartOptions {
   readonly logger: Logger;
   readonly limits?: Config["limits"];
   readonly users?: Users;
+  /** Of each direction of a session's shared memory; null for none, by default the usual size. */
+  readonly ringBytes?: number | null;
 }
 
 /** Starts a sidecar of this process. The store stays the caller's. */
-export function startSidecar({ kv, socketPath, logger, limits, users }: StartOptions): Promise<Sidecar> {
+export function startSidecar({ kv, socketPath, logger, limits, users, ringBytes = RING_BYTES_DEFAULT }: StartOptions): Promise<Sidecar> {
   return Sidecar.start({
     kv,
     socketPath,
@@ -37,5 +39,6 @@ export function startSidecar({ kv, socketPath, logger, limits, users }: StartOpt
     log: logger,
     instanceId: randomUUID(),
     version: VERSION,
+    ringBytes,
   });
 }

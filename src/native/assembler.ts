@@ -20,6 +20,11 @@ export function freeAssembled(bytes: Buffer): void {
   }
 }
 
+/** Says that bytes came from an assembler's own memory, which a native caller took out for us. */
+export function adoptAssembled(bytes: Buffer): void {
+  owned.add(bytes.buffer);
+}
+
 /**
  * A piece of a record larger than `pieceBytes`. Pieces of one event carry the indices 0 to n - 1, and all but n - 1 are exactly `pieceBytes`
  * long; put together by index they are the record with header and padding. They come in order, except that a begun event's piece 0 comes
@@ -203,7 +208,7 @@ class NativeBackedAssembler implements Assembler {
   #bytes(size: number): Buffer {
     if (size >= COPY_BELOW_BYTES) {
       const bytes = this.#native.takeOwned();
-      owned.add(bytes.buffer);
+      adoptAssembled(bytes);
       return bytes;
     }
     const bytes = Buffer.allocUnsafe(size);

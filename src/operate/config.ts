@@ -3,9 +3,12 @@ import { readFileSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
 import { shipNumber } from "../ship.ts";
-import { EVENT_BYTES_MAX } from "../wire/constants.ts";
+import { EVENT_BYTES_MAX, isRingSize } from "../wire/constants.ts";
 import { ConfigError } from "./config-error.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
+
+/** Said of a size that no ring may have. */
+export const RING_SIZE_RULE = "is no size of a ring: a power of two from 65536 (64 KiB) to 67108864 (64 MiB)";
 
 const ship = z.string().refine((name) => shipNumber(name) !== null, { error: "is no ship's name (such as ~sampel-palnet)" });
 
@@ -14,11 +17,18 @@ const limits = z.strictObject({
   eventBytes: z.int().min(1).max(EVENT_BYTES_MAX).optional(),
 });
 
+const ring = z.strictObject({
+  /** False keeps every session on its socket. */
+  enabled: z.boolean().optional(),
+  sizeBytes: z.int().refine(isRingSize, { error: RING_SIZE_RULE }).optional(),
+});
+
 const schema = z.strictObject({
   socket: z.string().min(1).optional(),
   store: z.string().min(1).optional(),
   log: z.strictObject({ level: z.enum(LOG_LEVELS).optional() }).optional(),
   limits: limits.optional(),
+  ring: ring.optional(),
   /** User names or uids, and the ships each may use. */
   users: z.record(z.string().min(1), z.array(ship)).optional(),
 });

@@ -1,6 +1,8 @@
 // What every session needs from the sidecar it runs in: the logs, the rules, the clock, and somewhere to report to.
 import type { Logs } from "../log/logs.ts";
 import type { ShipKind } from "../ship.ts";
+import type { Rings } from "../transport/rings.ts";
+import type { Transport } from "../transport/transport.ts";
 
 /** Timers are passed in, so that sessions can be tested without waiting. */
 export interface Clock {
@@ -47,7 +49,7 @@ export interface SessionStatus {
   readonly kind: ShipKind | null;
   readonly role: SessionRole;
   readonly version: number | null;
-  readonly transport: "stream";
+  readonly transport: Transport["name"];
   readonly uid: number;
   readonly pid: number;
   readonly sinceMs: number;
@@ -59,6 +61,8 @@ export interface Context {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly log: SessionLog;
+  /** Null where sessions stay on their sockets. */
+  readonly rings: Rings | null;
   /** Answers an administration request; `more` sends progress before the answer. */
   admin(request: unknown, uid: number, session: number, more: (progress: object) => void): Promise<object>;
 }

@@ -1,8 +1,9 @@
 // Protocol 1 after its handshake: OPEN, then frames to the flows that they belong to.
 import { asSeguroError } from "../log/errors.ts";
-import { BATCH_BYTES_MAX, IN_FLIGHT_BYTES } from "../log/limits.ts";
+import { BATCH_BYTES_MAX, BLOCK_BYTES, IN_FLIGHT_BYTES, PIECE_BYTES } from "../log/limits.ts";
 import type { Log } from "../log/log.ts";
 import type { Writer } from "../log/writer.ts";
+import type { RingItem } from "../native/ring-hub.ts";
 import { type ShipKind, shipText } from "../ship.ts";
 import { ADMIN_MORE, Frame, PING_BYTES_MAX, READ_TAIL, READS_MAX } from "../wire/constants.ts";
 import { SeguroError } from "../wire/errors.ts";
@@ -10,10 +11,12 @@ import { decodeRead, decodeU64 } from "../wire/flows.ts";
 import { encodeFrame, type FrameHeader, FrameReader, type FrameSink } from "../wire/frames.ts";
 import { decodeBatch, decodeOpen, encodeError, encodeHeight, encodeOpened, expectBytes, NO_DIGEST, type Open } from "../wire/messages.ts";
 import { encodeText } from "../wire/text.ts";
+import { expectedIdOf } from "./append-rules.ts";
 import { Appender } from "./appender.ts";
 import type { SessionRole } from "./context.ts";
 import { ReadFlow } from "./read-flow.ts";
 import { isRequest, Requests } from "./requests.ts";
+import { RingIntake } from "./ring-intake.ts";
 import type { Flows, Host } from "./session.ts";
 import { judge } from "./verdict.ts";
 
@@ -30,7 +33,9 @@ export class FrameSession implements Flows, FrameSink {
   #early: (() => void)[] = [];
   #log: Log | null = null;
   #writer: Writer | null = null;
+  /** Takes the records of APPEND frames; null once the session has moved to a ring, and for readers. */
   #appender: Appender | null = null;
+  #ring: RingIntake | null = null;
   #requests: Requests | null = null;
   #doneReading: (() => void) | null = null;
   readonly #reads = new Map<number, ReadFlow>();
@@ -59,6 +64,16 @@ export class FrameSession implements Flows, FrameSink {
 
   push(chunk: Buffer): void {
     this.#frames.push(chunk);
+    this.#applyBackpressure();
+  }
+
+  takeItems(items: readonly RingItem[]): void {
+    for (const item of items) {
+      if (this.#closed) {
+        return;
+      }
+      this.#ring?.take(item);
+    }
     this.#applyBackpressure();
   }
 
@@ -161,11 +176,13 @@ export class FrameSession implements Flows, FrameSink {
     } else if (type === Frame.CANCEL) {
       expectBytes(body, 0, "CANCEL");
       this.#readOf(request)?.cancel();
-    } else if (type === Frame.BATCH) {
-      if (this.#appender === null) {
+    } else if (type === Frame.BATCH || type === Frame.APPEND) {
+      // Records themselves never come here: this is a BATCH, or the APPEND of a session that may not append.
+      const appends = this.#ring ?? this.#appender;
+      if (this.#writer === null || appends === null) {
         throw new SeguroError("bad-role", "this session may not append", "open it with the role write");
       }
-      this.#appender.beginBatch(decodeBatch(body));
+      appends.beginBatch(decodeBatch(body));
     } else if (isRequest(type)) {
       this.#inTurn(request, async () => {
         const answer = await this.#requests?.answer(header, body);
@@ -300,13 +317,13 @@ export class FrameSession implements Flows, FrameSink {
     this.#requests = new Requests(logs.kv, log, this.#writer);
     this.#role = open.role;
     report.info({ session: this.#host.number, ship: shipText(ship), role: open.role, version: 1, height: String(log.height) }, "opened");
-    this.#sayOpened(log, ship.kind, verdict, decidedAt);
+    this.#sayOpened(open, log, verdict, decidedAt);
   }
 
   async #openWrite(ship: Parameters<Host["context"]["logs"]["claim"]>[0]): Promise<void> {
-    const { context, title, transport } = this.#host;
+    const { context, title } = this.#host;
     const writer = await context.logs.claim(ship, title, (error) => this.#host.fail(error), {
-      acknowledged: () => transport.send(encodeHeight(writer.claim.log.height, writer.claim.log.pair)),
+      acknowledged: () => this.#host.transport.send(encodeHeight(writer.claim.log.height, writer.claim.log.pair)),
       failed: (error) => this.#host.fail(error),
       room: () => this.#resumeIfRoom(),
     });
@@ -316,21 +333,20 @@ export class FrameSession implements Flows, FrameSink {
     }
     this.#writer = writer;
     this.#log = writer.claim.log;
-    this.#appender = new Appender(writer, context.limits.eventBytes);
   }
 
   #openAdmin(): void {
     this.#role = "admin";
     const zero = { log: 0, verdict: 0, base: 0n, height: 0n, digest: NO_DIGEST, epoch: 0n, decidedAt: 0n };
-    const none = { eventBytesMax: 0n, batchBytesMax: 0n, inFlightBytes: 0n };
+    const none = { eventBytesMax: 0n, batchBytesMax: 0n, inFlightBytes: 0n, ringBytes: 0n };
     this.#host.transport.send(encodeOpened({ ...zero, ...none, kind: "either" }));
   }
 
-  #sayOpened(log: Log, kind: "real" | "fake", verdict: number, decidedAt: bigint): void {
-    const opened = encodeOpened({
+  #sayOpened(open: Open, log: Log, verdict: number, decidedAt: bigint): void {
+    const opened = {
       log: log.name.log,
       verdict,
-      kind,
+      kind: log.name.ship.kind,
       base: log.base,
       height: log.height,
       digest: log.height === 0n ? NO_DIGEST : log.pair,
@@ -339,8 +355,28 @@ export class FrameSession implements Flows, FrameSink {
       batchBytesMax: BATCH_BYTES_MAX,
       inFlightBytes: BigInt(IN_FLIGHT_BYTES),
       decidedAt,
-    });
-    this.#host.transport.send(opened);
+    };
+    const encode = (ringBytes: number): Buffer => encodeOpened({ ...opened, ringBytes: BigInt(ringBytes) });
+    if (!this.#moveToRing(open, encode)) {
+      if (this.#writer !== null) {
+        this.#appender = new Appender(this.#writer, this.#host.context.limits.eventBytes);
+      }
+      this.#host.transport.send(encode(0));
+    }
+  }
+
+  /** Frames that came too early must go the old way, and with them all that follow. */
+  #moveToRing(open: Open, encode: (ringBytes: number) => Buffer): boolean {
+    if (open.ring === undefined || this.#early.length > 0 || !this.#frames.atBoundary) {
+      return false;
+    }
+    const assembler = { runBytes: BLOCK_BYTES, pieceBytes: PIECE_BYTES, eventBytesMax: this.#host.context.limits.eventBytes };
+    const expectedId = this.#writer === null ? null : expectedIdOf(this.#writer);
+    if (!this.#host.moveToRing({ dataBytes: open.ring, assembler, expectedId }, encode)) {
+      return false;
+    }
+    this.#ring = new RingIntake(this.#writer, (header, body) => this.#frame(header, body));
+    return true;
   }
 }
 

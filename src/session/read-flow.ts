@@ -3,7 +3,7 @@ import { asSeguroError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
 import { type ReadItem, RecordReader } from "../log/reader.ts";
 import type { Kv } from "../store/kv.ts";
-import type { StreamTransport } from "../transport/stream.ts";
+import type { Transport } from "../transport/transport.ts";
 import { FRAME_BODY_MAX, Frame, READ_TAIL, SentReason } from "../wire/constants.ts";
 import type { SeguroError } from "../wire/errors.ts";
 import { encodeSent, encodeU64, type Read } from "../wire/flows.ts";
@@ -17,7 +17,7 @@ export interface ReadFlowEvents {
 export class ReadFlow {
   readonly #kv: Kv;
   readonly #log: Log;
-  readonly #transport: StreamTransport;
+  readonly #transport: Transport;
   readonly #request: number;
   readonly #read: Read;
   #creditBytes: bigint;
@@ -27,7 +27,7 @@ export class ReadFlow {
   #count = 0n;
   #nextId: bigint;
 
-  constructor(kv: Kv, log: Log, transport: StreamTransport, request: number, read: Read, events: ReadFlowEvents) {
+  constructor(kv: Kv, log: Log, transport: Transport, request: number, read: Read, events: ReadFlowEvents) {
     this.#kv = kv;
     this.#log = log;
     this.#transport = transport;

@@ -1,7 +1,10 @@
 // One connection: its handshake, then the flows of the version that was agreed on, and its end.
 import { asSeguroError } from "../log/errors.ts";
+import type { RingItem } from "../native/ring-hub.ts";
 import { type ShipKind, shipNumber } from "../ship.ts";
+import type { RingWish } from "../transport/rings.ts";
 import type { StreamTransport } from "../transport/stream.ts";
+import type { Transport, TransportEnds } from "../transport/transport.ts";
 import { SeguroError } from "../wire/errors.ts";
 import { encodeError } from "../wire/messages.ts";
 import { encodeText, requireNumber, TextError, TextReader, type TextSink } from "../wire/text.ts";
@@ -15,6 +18,8 @@ export interface Flows {
   /** Real or fake, once the ship is known. */
   readonly kind: ShipKind | null;
   push(chunk: Buffer): void;
+  /** What came over the ring to which the session has moved. */
+  takeItems?(items: readonly RingItem[]): void;
   /** The connection is gone: release what is held; resolves when the ship is free again. */
   close(): Promise<void>;
 }
@@ -22,7 +27,8 @@ export interface Flows {
 /** What flows may do to their session. */
 export interface Host {
   readonly context: Context;
-  readonly transport: StreamTransport;
+  /** The one of this moment: a session may move. */
+  readonly transport: Transport;
   readonly peer: Peer;
   readonly number: number;
   /** For people and epoch records: "session 7 (pid 123)". */
@@ -31,6 +37,8 @@ export interface Host {
   fail(error: SeguroError | TextError): void;
   /** The session is fully open: the handshake's time limit no longer holds. */
   opened(): void;
+  /** Moves the session into shared memory with the OPENED frame that `opened` makes; false when it stays, and nothing was sent. */
+  moveToRing(wish: RingWish, opened: (ringBytes: number) => Buffer): boolean;
 }
 
 type Step = "hello" | "point" | "done";
@@ -41,9 +49,11 @@ const LINGER_MS = 1000;
 
 export class Session implements Host, TextSink {
   readonly context: Context;
-  readonly transport: StreamTransport;
   readonly peer: Peer;
   readonly number: number;
+  readonly #stream: StreamTransport;
+  readonly #ends: TransportEnds;
+  #transport: Transport;
   readonly #sinceMs: number;
   #cancelTimeout: () => void;
   readonly #reader: TextReader;
@@ -57,9 +67,11 @@ export class Session implements Host, TextSink {
   #closing: Promise<void> | null = null;
 
   /** Says hello at once. `number` is this session's own among all of the sidecar's. */
-  constructor(context: Context, transport: StreamTransport, peer: Peer, number: number) {
+  constructor(context: Context, stream: StreamTransport, ends: TransportEnds, peer: Peer, number: number) {
     this.context = context;
-    this.transport = transport;
+    this.#stream = stream;
+    this.#transport = stream;
+    this.#ends = ends;
     this.peer = peer;
     this.number = number;
     this.#sinceMs = context.clock.nowMs();
@@ -69,7 +81,11 @@ export class Session implements Host, TextSink {
         new SeguroError("handshake-timeout", "the session was not opened in time", "send HELLO, POINT and OPEN right after connecting"),
       ),
     );
-    transport.send(encodeText("SEGURO", ...VERSIONS));
+    stream.send(encodeText("SEGURO", ...VERSIONS));
+  }
+
+  get transport(): Transport {
+    return this.#transport;
   }
 
   get title(): string {
@@ -83,7 +99,7 @@ export class Session implements Host, TextSink {
       kind: this.#flows?.kind ?? null,
       role: this.#flows?.role ?? "handshake",
       version: this.#version,
-      transport: "stream",
+      transport: this.#transport.name,
       uid: this.peer.uid,
       pid: this.peer.pid,
       sinceMs: this.context.clock.nowMs() - this.#sinceMs,
@@ -115,6 +131,32 @@ export class Session implements Host, TextSink {
     this.#cancelTimeout();
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  moveToRing(wish: RingWish, opened: (ringBytes: number) => Buffer): boolean {
+    const { rings, clock, limits, log } = this.context;
+    if (rings === null || this.#ended) {
+      return false;
+    }
+    const times = { stallTimeoutMs: limits.stallTimeoutMs, after: clock.after.bind(clock) };
+    const moved = rings.move(this.#stream, wish, opened, times, {
+      ...this.#ends,
+      items: (items) => this.#items(items),
+      broken: () => this.fail(new SeguroError("bad-ring", "the client stored an index that cannot be", "the client is broken")),
+      failed: (error) => this.fail(asSeguroError(error)),
+    });
+    if ("refused" in moved) {
+      log.info({ session: this.number, reason: moved.refused }, "no shared memory: the session stays on its socket");
+      return false;
+    }
+    this.#transport = moved.ring;
+    return true;
+  }
+
+  #items(items: readonly RingItem[]): void {
+    if (!this.#ended) {
+      this.#flows?.takeItems?.(items);
+    }
   }
 
   opened(): void {

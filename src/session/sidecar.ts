@@ -3,7 +3,9 @@ import net from "node:net";
 import { Logs } from "../log/logs.ts";
 import { peerCredentials } from "../native/peer.ts";
 import type { Kv } from "../store/kv.ts";
+import { Rings } from "../transport/rings.ts";
 import { StreamTransport } from "../transport/stream.ts";
+import type { TransportEnds } from "../transport/transport.ts";
 import { SeguroError } from "../wire/errors.ts";
 import { Administration } from "./admin.ts";
 import type { Access, Clock, Context, Limits, Peer, SessionLog, SessionStatus } from "./context.ts";
@@ -20,6 +22,8 @@ export interface SidecarOptions {
   /** This instance, for the epoch records: a new random id for each start. */
   readonly instanceId: string;
   readonly version: string;
+  /** Bytes of each direction of a session's shared memory; null where sessions stay on their sockets. */
+  readonly ringBytes: number | null;
 }
 
 interface SocketWithHandle extends net.Socket {
@@ -63,6 +67,7 @@ export class Sidecar {
       limits: options.limits,
       clock: options.clock,
       log: options.log,
+      rings: options.ringBytes === null ? null : new Rings(options.ringBytes),
       admin: (request, uid, session, more) => administration.answer(request, uid, session, more),
     };
     // A client that half-closes may still be waiting for its last acknowledgements; the session decides when it is over.
@@ -121,8 +126,7 @@ export class Sidecar {
     const whenClosed = new Promise<void>((resolve) => {
       closed = resolve;
     });
-    const transport = new StreamTransport(socket, this.#options.limits.stallTimeoutMs, {
-      data: (chunk) => session.data(chunk),
+    const ends: TransportEnds = {
       closed: () => {
         void session.closed().finally(() => {
           this.#sessions.delete(session);
@@ -131,11 +135,12 @@ export class Sidecar {
       },
       stalled: () => {
         session.fail(new SeguroError("client-stalled", "the client does not read its answers", "read them, or give reads less credit"));
-        transport.destroy();
+        session.transport.destroy();
       },
-    });
+    };
+    const stream = new StreamTransport(socket, this.#options.limits.stallTimeoutMs, { ...ends, data: (chunk) => session.data(chunk) });
     this.#sessionCount++;
-    const session = new Session(this.#context, transport, peer, this.#sessionCount);
+    const session = new Session(this.#context, stream, ends, peer, this.#sessionCount);
     this.#sessions.set(session, () => whenClosed);
   }
 }

@@ -1,25 +1,25 @@
 // A Unix stream socket as a transport: bytes in, bytes out, backpressure both ways. Knows nothing of events.
 import type { Socket } from "node:net";
 import { freeMemory } from "../native/memory.ts";
+import { OUTPUT_BYTES_HIGH, type Transport, type TransportEnds } from "./transport.ts";
 
-/** Written and not yet taken by the peer: above this a sender should wait, and the peer is not read from. */
-const OUTPUT_BYTES_HIGH = 2 << 20;
-
-export interface TransportEvents {
+export interface TransportEvents extends TransportEnds {
   /** The bytes are the receiver's during the call only: what it keeps it copies. */
   data(chunk: Buffer): void;
-  /** The peer, or we, have closed; nothing follows. Said once. */
-  closed(): void;
-  /** The peer has not taken what was written for a whole stall timeout. */
-  stalled(): void;
 }
 
-export class StreamTransport {
-  readonly #socket: Socket;
+interface SocketWithHandle extends Socket {
+  readonly _handle?: { readonly fd?: number } | null;
+}
+
+export class StreamTransport implements Transport {
+  readonly name = "stream";
+  readonly #socket: SocketWithHandle;
   #paused = false;
   #choked = false;
   #ended = false;
   #closed = false;
+  #abandoned = false;
   #drainWaiters: (() => void)[] = [];
 
   /** Takes over a connected socket. `stallTimeoutMs`: how long a peer may leave its answers unread. */
@@ -40,7 +40,9 @@ export class StreamTransport {
     socket.on("close", () => {
       this.#closed = true;
       this.#wake();
-      events.closed();
+      if (!this.#abandoned) {
+        events.closed();
+      }
     });
   }
 
@@ -48,12 +50,10 @@ export class StreamTransport {
     return this.#closed;
   }
 
-  /** Sends bytes in order, from where they lie: they must not change until they are sent. */
   send(...parts: readonly Buffer[]): void {
     this.sendThen(undefined, ...parts);
   }
 
-  /** `send` that calls `sent` when the parts may change again: they are with the peer's kernel, or will never be. */
   sendThen(sent: (() => void) | undefined, ...parts: readonly Buffer[]): void {
     if (this.#ended || this.#closed || this.#socket.destroyed) {
       sent?.();
@@ -75,14 +75,12 @@ export class StreamTransport {
     }
   }
 
-  /** Resolves when there is room for more output, or the transport has closed. */
   async room(): Promise<void> {
     while (this.#choked && !this.#closed) {
       await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
     }
   }
 
-  /** Stops reading from the peer until `resume`. */
   pause(): void {
     this.#paused = true;
     if (!this.#ended) {
@@ -108,6 +106,21 @@ export class StreamTransport {
   }
 
   destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** The connection's descriptor while nothing is on its way in or out on our side; null where the session cannot move to another transport. */
+  get quietDescriptor(): number | null {
+    const socket = this.#socket;
+    const fd = socket._handle?.fd;
+    const quiet = !this.#ended && !this.#closed && !socket.destroyed && socket.writableLength === 0 && socket.readableLength === 0;
+    return quiet && fd !== undefined && fd >= 0 ? fd : null;
+  }
+
+  /** Lets go of the connection without ending it: somebody else has a descriptor of his own. Nothing is said of it any more. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#ended = true;
     this.#socket.destroy();
   }
 

@@ -46,6 +46,8 @@ export const Role = { WRITE: 1, READ: 2, ADMIN: 3 } as const;
 export const Kind = { EITHER: 0, REAL: 1, FAKE: 2 } as const;
 export const Verdict = { NONE: 0, SAME: 1, BEHIND: 2, AHEAD: 3, DIVERGED: 4 } as const;
 export const SentReason = { LIMIT: 0, END: 1, CANCELLED: 2 } as const;
+/** OPEN, offset 48: asks for shared memory. */
+export const OPEN_RING = 1n;
 export const READ_TAIL = 1;
 export const ADMIN_MORE = 1;
 export const ERROR_FATAL = 1;
@@ -58,5 +60,14 @@ export const META_KEY_MAX = 255;
 export const META_VALUE_MAX = 65_536;
 export const FILE_PIECE_BYTES = 524_288;
 export const EPOCH_FILES = ["epoc.txt", "vere.txt", "image.bin", "north.bin", "south.bin"] as const;
+/** The data area of one direction of a ring (docs/ring.md): a power of two in these limits. */
+export const RING_BYTES_MIN = 65_536;
+export const RING_BYTES_MAX = 67_108_864;
+export const RING_BYTES_DEFAULT = 4_194_304;
+
+export function isRingSize(bytes: number): boolean {
+  return Number.isSafeInteger(bytes) && bytes >= RING_BYTES_MIN && bytes <= RING_BYTES_MAX && (bytes & (bytes - 1)) === 0;
+}
+
 export const PING_BYTES_MAX = 64;
 export const READS_MAX = 16;

@@ -46,10 +46,16 @@ export const ERRORS = {
   "client-stalled": { code: 60, flags: FATAL },
   "handshake-timeout": { code: 61, flags: FATAL },
   "too-many-sessions": { code: 62, flags: RETRY },
+  "bad-ring": { code: 63, flags: FATAL },
   internal: { code: 99, flags: FATAL },
 } as const;
 
 export type ErrorName = keyof typeof ERRORS;
+
+/** The name that a number stands for; numbers that nobody knows are `internal`. */
+export function errorNameOf(code: number): ErrorName {
+  return (Object.keys(ERRORS) as ErrorName[]).find((name) => ERRORS[name].code === code) ?? "internal";
+}
 
 /** A refusal with a stable name, a sentence and a hint; it never holds event bytes. */
 export class SeguroError extends Error {

@@ -92,6 +92,11 @@ export class FrameReader {
     this.#sink = sink;
   }
 
+  /** True when no frame is half way. */
+  get atBoundary(): boolean {
+    return this.#header === null && this.#heldBytes === 0;
+  }
+
   /** Takes the next bytes of the stream. Throws a SeguroError when they are not frames; the reader is of no use after that. */
   push(chunk: Buffer): void {
     let at = 0;

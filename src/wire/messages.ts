@@ -1,5 +1,5 @@
 // The bodies of protocol 1's session and append frames, both directions (docs/protocol.md; flows.ts has reading, metadata and epochs).
-import { DIGEST_BYTES, ERROR_FATAL, ERROR_RETRY, Frame, Kind, Role } from "./constants.ts";
+import { DIGEST_BYTES, ERROR_FATAL, ERROR_RETRY, Frame, Kind, OPEN_RING, Role } from "./constants.ts";
 import { ERRORS, type ErrorName, SeguroError } from "./errors.ts";
 import { encodeFrame } from "./frames.ts";
 
@@ -19,6 +19,8 @@ export interface Open {
   readonly kind: KindName;
   readonly log: number;
   readonly last: DigestPair;
+  /** Set by a client that asks for shared memory: the wished bytes of each direction's data area, 0n for the server's choice. */
+  readonly ring?: bigint;
 }
 
 export interface Opened {
@@ -33,6 +35,8 @@ export interface Opened {
   readonly batchBytesMax: bigint;
   readonly inFlightBytes: bigint;
   readonly decidedAt: bigint;
+  /** Total bytes of the shared memory that comes with this frame; 0n where the session stays on the stream. */
+  readonly ringBytes: bigint;
 }
 
 export interface Batch {
@@ -73,6 +77,10 @@ export function encodeOpen(open: Open): Buffer {
   body.writeUInt32LE(open.log, 4);
   body.writeBigUInt64LE(open.last.id, 8);
   body.set(open.last.digest, 16);
+  if (open.ring !== undefined) {
+    body.writeBigUInt64LE(OPEN_RING, 48);
+    body.writeBigUInt64LE(open.ring, 56);
+  }
   return encodeFrame(Frame.OPEN, 0, body);
 }
 
@@ -83,12 +91,15 @@ export function decodeOpen(body: Buffer): Open {
   if (role === undefined || kind === undefined) {
     throw new SeguroError("bad-open", "OPEN names an unknown role or kind", "roles are 1 to 3, kinds 0 to 2");
   }
-  const reserved = body.readUInt16LE(2) !== 0 || body.readBigUInt64LE(48) !== 0n || body.readBigUInt64LE(56) !== 0n;
-  if (reserved) {
+  const options = body.readBigUInt64LE(48);
+  const ring = body.readBigUInt64LE(56);
+  const asksForRing = (options & OPEN_RING) !== 0n;
+  if (body.readUInt16LE(2) !== 0 || (options & ~OPEN_RING) !== 0n || (!asksForRing && ring !== 0n)) {
     throw new SeguroError("bad-open", "OPEN asks for options this sidecar does not know", "ask without them, or update the sidecar");
   }
   const digest = Buffer.from(body.subarray(16, 48));
-  return { role, kind, log: body.readUInt32LE(4), last: { id: body.readBigUInt64LE(8), digest } };
+  const open = { role, kind, log: body.readUInt32LE(4), last: { id: body.readBigUInt64LE(8), digest } };
+  return asksForRing ? { ...open, ring } : open;
 }
 
 export function encodeOpened(opened: Opened): Buffer {
@@ -105,6 +116,7 @@ export function encodeOpened(opened: Opened): Buffer {
   body.writeBigUInt64LE(opened.batchBytesMax, 80);
   body.writeBigUInt64LE(opened.inFlightBytes, 88);
   body.writeBigUInt64LE(opened.decidedAt, 96);
+  body.writeBigUInt64LE(opened.ringBytes, 104);
   return encodeFrame(Frame.OPENED, 0, body);
 }
 
@@ -122,6 +134,7 @@ export function decodeOpened(body: Buffer): Opened {
     batchBytesMax: body.readBigUInt64LE(80),
     inFlightBytes: body.readBigUInt64LE(88),
     decidedAt: body.readBigUInt64LE(96),
+    ringBytes: body.readBigUInt64LE(104),
   };
 }
 

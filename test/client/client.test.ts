@@ -33,6 +33,7 @@ const OPENED = encodeOpened({
   batchBytesMax: 1n << 40n,
   inFlightBytes: 16_777_216n,
   decidedAt: 0n,
+  ringBytes: 0n,
 });
 
 type Handler = NonNullable<Script["frame"]>;

@@ -47,6 +47,7 @@ export async function startSidecar(options: Partial<SidecarOptions> & { kv?: Kv 
     log: { info: say("info"), warn: say("warn"), error: say("error") },
     instanceId: randomUUID(),
     version: "0.0.0-test",
+    ringBytes: 65_536,
     ...options,
   });
   return {

@@ -47,6 +47,7 @@ function examples(): Example[] {
     batchBytesMax: 1n << 40n,
     inFlightBytes: 16_777_216n,
     decidedAt: 0n,
+    ringBytes: 0n,
   } as const;
   return [
     { title: "> OPEN: write, real, nothing known", bytes: encodeOpen({ role: "write", kind: "real", log: 0, last: NO_DIGEST }) },

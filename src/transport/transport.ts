@@ -1,0 +1,29 @@
+// What sessions need of a transport, whichever it is: frames out in order, backpressure both ways, an end.
+
+/** Written and not yet taken by the peer: above this a sender should wait, and the peer is not read from. */
+export const OUTPUT_BYTES_HIGH = 2 << 20;
+
+export interface Transport {
+  readonly name: "stream" | "ring";
+  readonly closed: boolean;
+  /** Sends bytes in order, from where they lie: they must not change until they are sent. */
+  send(...parts: readonly Buffer[]): void;
+  /** `send` that calls `sent` when the parts may change again: the peer can take them by itself, or they will never be sent. */
+  sendThen(sent: (() => void) | undefined, ...parts: readonly Buffer[]): void;
+  /** Resolves when there is room for more output, or the transport has closed. */
+  room(): Promise<void>;
+  /** Stops reading from the peer until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is left and takes nothing more. A peer that does not take it is the caller's to `destroy`. */
+  end(): void;
+  destroy(): void;
+}
+
+/** How a transport ends. */
+export interface TransportEnds {
+  /** The peer, or we, have closed; nothing follows. Said once. */
+  closed(): void;
+  /** The peer has not taken what was written for a whole stall timeout. */
+  stalled(): void;
+}
