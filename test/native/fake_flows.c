@@ -68,7 +68,8 @@ static bool open_ring(fake_session *session, uint32_t request, uint8_t *opened, 
   }
   if (server->ring_fault == FAKE_RING_EARLY_DOORBELLS) {
     uint8_t bytes[SEGURO_FRAME_HEADER_BYTES + 112 + 20] = {0};
-    seguro_frame_store(bytes, (seguro_frame_header){.body_bytes = 112, .type = SEGURO_FRAME_OPENED, .request = request});
+    seguro_frame_store(bytes,
+                       (seguro_frame_header){.body_bytes = 112, .type = SEGURO_FRAME_OPENED, .request = request});
     memcpy(bytes + SEGURO_FRAME_HEADER_BYTES, opened, 112);
     CHECK(fake_ring_send_memory(ring, bytes, 1) == 1);
     CHECK(send(session->fd, bytes + 1, sizeof bytes - 1, MSG_NOSIGNAL) == (ssize_t)sizeof bytes - 1);

@@ -21,8 +21,8 @@ typedef enum fake_ring_fault {
   FAKE_RING_WRONG_LAYOUT,    /* the magic is wrong */
   FAKE_RING_SAME_GENERATION, /* every ring has the generation of the first */
   FAKE_RING_WRONG_HEAD,      /* the first publish names an impossible head */
-  FAKE_RING_CLOSED,           /* closed right after OPENED, the socket stays open */
-  FAKE_RING_EARLY_DOORBELLS /* right behind OPENED, in one piece with its end */
+  FAKE_RING_CLOSED,          /* closed right after OPENED, the socket stays open */
+  FAKE_RING_EARLY_DOORBELLS  /* right behind OPENED, in one piece with its end */
 } fake_ring_fault;
 
 typedef struct fake_ring {

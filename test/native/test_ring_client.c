@@ -292,8 +292,32 @@ static void test_event_loop(void) {
     }
   }
   CHECK_EQUAL(seguro_wait(handle, 300, 5000), 0);
-  fprintf(stderr, "    %u waits\n", waits);
+  CHECK(waits < 5000);
   check_log(&server, 1, 300);
+  seguro_close(handle);
+  fake_stop(&server);
+}
+
+/* seguro_poll reads the doorbells away, so that an event loop comes to rest. */
+static void test_rest(void) {
+  fake_server server;
+  start(&server, 65536, FAKE_RING_GOOD);
+  seguro *handle = open_writer(&server);
+  for (uint64_t id = 1; id <= 20; id++) {
+    append_event(handle, id, 100);
+    CHECK_EQUAL(seguro_poll(handle), 0);
+    struct pollfd watched;
+    watched.fd = seguro_fd(handle, &watched.events);
+    CHECK_EQUAL(poll(&watched, 1, 5000), 1);
+    unsigned tries = 0;
+    while (seguro_height(handle) < id || poll(&watched, 1, 0) > 0) {
+      CHECK_EQUAL(seguro_poll(handle), 0);
+      usleep(1000);
+      tries++;
+      CHECK(tries < 50);
+    }
+    CHECK_EQUAL(seguro_poll_timeout_ms(handle), SEGURO_FOREVER);
+  }
   seguro_close(handle);
   fake_stop(&server);
 }
@@ -325,6 +349,7 @@ int main(void) {
   RUN(test_no_system_calls);
   RUN(test_large);
   RUN(test_event_loop);
+  RUN(test_rest);
   RUN(test_idle);
   return 0;
 }
