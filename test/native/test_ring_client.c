@@ -308,7 +308,8 @@ static void test_rest(void) {
     CHECK_EQUAL(seguro_poll(handle), 0);
     struct pollfd watched;
     watched.fd = seguro_fd(handle, &watched.events);
-    CHECK_EQUAL(poll(&watched, 1, 5000), 1);
+    /* The answer may have come within that call; if not, it makes the descriptor speak. */
+    CHECK(seguro_height(handle) == id || poll(&watched, 1, 5000) == 1);
     unsigned tries = 0;
     while (seguro_height(handle) < id || poll(&watched, 1, 0) > 0) {
       CHECK_EQUAL(seguro_poll(handle), 0);
