@@ -10,7 +10,6 @@ import { SeguroError } from "../wire/errors.ts";
 import { decodeRead, decodeU64 } from "../wire/flows.ts";
 import { encodeFrame, type FrameHeader, FrameReader, type FrameSink } from "../wire/frames.ts";
 import { decodeBatch, decodeOpen, encodeError, encodeHeight, encodeOpened, expectBytes, NO_DIGEST, type Open } from "../wire/messages.ts";
-import { encodeText } from "../wire/text.ts";
 import { expectedIdOf } from "./append-rules.ts";
 import { Appender } from "./appender.ts";
 import type { SessionRole } from "./context.ts";
@@ -19,6 +18,7 @@ import { isRequest, Requests } from "./requests.ts";
 import { RingIntake } from "./ring-intake.ts";
 import type { Flows, Host } from "./session.ts";
 import { judge } from "./verdict.ts";
+import { welcome } from "./welcome.ts";
 
 /** Requests that may wait for their turn before the session is not read from any more. */
 const REQUESTS_MAX = 64;
@@ -378,25 +378,4 @@ export class FrameSession implements Flows, FrameSink {
     this.#ring = new RingIntake(this.#writer, (header, body) => this.#frame(header, body));
     return true;
   }
-}
-
-/** The height in WELCOME is a hint, left out when the name is ambiguous or the log empty. */
-async function welcome(host: Host, point: string | null): Promise<Buffer> {
-  if (point === null) {
-    return encodeText("WELCOME", "-");
-  }
-  const { logs } = host.context;
-  try {
-    const { ship, record } = await logs.resolve(point, "either");
-    if (record !== null && record.currentLog !== 0) {
-      const { log, done } = await logs.read(ship, 0);
-      done();
-      return log.height === 0n ? encodeText("WELCOME", point) : encodeText("WELCOME", point, log.height);
-    }
-  } catch (error) {
-    if (!(error instanceof SeguroError) || error.code !== "ambiguous-ship") {
-      throw error;
-    }
-  }
-  return encodeText("WELCOME", point);
 }

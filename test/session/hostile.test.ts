@@ -105,7 +105,8 @@ t.test("OPEN that asks for what is not there", async (t) => {
     ["role 4", open((bytes) => bytes.writeUInt8(4, 0))],
     ["kind 3", open((bytes) => bytes.writeUInt8(3, 1))],
     ["reserved", open((bytes) => bytes.writeUInt16LE(1, 2))],
-    ["shared memory", open((bytes) => bytes.writeBigUInt64LE(1n, 48))],
+    ["an option that nobody knows", open((bytes) => bytes.writeBigUInt64LE(2n, 48))],
+    ["the size of a ring that is not asked for", open((bytes) => bytes.writeBigUInt64LE(65_536n, 56))],
     ["more reserved", open((bytes) => bytes.writeBigUInt64LE(1n << 63n, 56))],
     ["an earlier log for writing", open((bytes) => bytes.writeUInt32LE(1, 4))],
   ];
