@@ -6,7 +6,7 @@ import { importsOf, roomOf, type Source, sources } from "./sources.ts";
 const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   native: [],
   wire: ["native"],
-  transport: ["wire"],
+  transport: ["native", "wire"],
   store: ["native"],
   log: ["native", "store", "wire"],
   session: ["log", "native", "store", "transport", "wire"],
