@@ -14,6 +14,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitPierReader(env, exports);
   InitPierWriter(env, exports);
   InitRecords(env, exports);
+  InitSendBuffer(env, exports);
   InitUnpack(env, exports);
   InitRingHub(env, exports);
   return exports;

@@ -15,6 +15,7 @@ void InitPierLock(Napi::Env env, Napi::Object exports);
 void InitPierReader(Napi::Env env, Napi::Object exports);
 void InitPierWriter(Napi::Env env, Napi::Object exports);
 void InitRecords(Napi::Env env, Napi::Object exports);
+void InitSendBuffer(Napi::Env env, Napi::Object exports);
 void InitUnpack(Napi::Env env, Napi::Object exports);
 void InitRingHub(Napi::Env env, Napi::Object exports);
 

@@ -2,6 +2,7 @@
 #include "digest_chain.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 #include "addon.h"
@@ -99,7 +100,8 @@ class DigestWork : public PromiseWork {
 };
 
 Napi::Function DigestChain::Define(Napi::Env env) {
-  return DefineClass(env, "DigestChain", {InstanceMethod<&DigestChain::Advance>("advance")});
+  return DefineClass(env, "DigestChain",
+                     {InstanceMethod<&DigestChain::Advance>("advance"), InstanceMethod<&DigestChain::AdvanceNow>("advanceNow")});
 }
 
 DigestChain::DigestChain(const Napi::CallbackInfo &info) : Napi::ObjectWrap<DigestChain>(info), core_(StartCore(info)) {}
@@ -123,6 +125,24 @@ Napi::Value DigestChain::Advance(const Napi::CallbackInfo &info) {
   Napi::Value promise = work.release()->Start();
   running_ = true;
   return promise;
+}
+
+/** advanceNow(parts, result): the same at once, for little; result is one pair. Gives the error, or null. */
+Napi::Value DigestChain::AdvanceNow(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto parts = info[0].As<Napi::Array>();
+  auto result = info[1].As<Napi::Buffer<uint8_t>>();
+  if (running_ || result.Length() != kPairBytes) {
+    throw Napi::Error::New(env, "a digest chain was called wrongly");
+  }
+  const char *error = nullptr;
+  for (uint32_t i = 0; i < parts.Length() && error == nullptr; i++) {
+    auto part = parts.Get(i).As<Napi::Buffer<uint8_t>>();
+    error = core_.Advance(part.Data(), part.Length(), UINT64_MAX);
+  }
+  seguro_store_u64(result.Data(), core_.id());
+  std::memcpy(result.Data() + 8, core_.digest(), kSha256Bytes);
+  return error == nullptr ? env.Null() : Napi::Value(Napi::String::New(env, error));
 }
 
 void InitDigestChain(Napi::Env env, Napi::Object exports) { exports.Set("DigestChain", DigestChain::Define(env)); }

@@ -22,6 +22,7 @@ class DigestChain : public Napi::ObjectWrap<DigestChain> {
  private:
   friend class DigestWork;
   Napi::Value Advance(const Napi::CallbackInfo &info);
+  Napi::Value AdvanceNow(const Napi::CallbackInfo &info);
 
   DigestCore core_;
   bool running_ = false;

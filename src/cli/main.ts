@@ -1,6 +1,11 @@
 #!/usr/bin/env node
 // The `seguro` command. Loads the rest only here, so that even an installation without its native part says what to do.
+import { keepHeapSmall } from "../operate/heap.ts";
+
 const EXIT_FAILED = 1;
+
+// Before the rest is loaded: loading alone would make the heap's young generation grow.
+keepHeapSmall();
 
 // Whoever reads the output may stop early (`seguro list | head`): that is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

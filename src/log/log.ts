@@ -57,6 +57,7 @@ export class Log {
     }
     if (this.#base === 0n) {
       this.#base = firstId;
+      this.#pair = digestBefore(this.name.ship, firstId);
     }
     this.#height = lastId;
     this.#settlePairs();

@@ -38,6 +38,9 @@ export async function verifyLog(kv: Kv, log: Log, progress: (id: bigint, height:
     for (let item = await reader.next(); item !== null; item = await reader.next()) {
       lengthBytes += BigInt(item.bytes.length);
       const known = item.count === 0 ? null : await headerAt(kv, name, item.lastId);
+      if (known !== null && known.pair.id === chain.id) {
+        compare(chain.digest, known.pair.digest, known.pair.id, damage);
+      }
       // The block's own pair lies at or before its first event: stop there once, compare, and go on.
       if (known !== null && known.pair.id > chain.id && known.pair.id <= item.lastId) {
         await chain.advance([item.bytes], known.pair.id);

@@ -13,7 +13,7 @@ export interface DigestChain {
   /** Of the newest pair; a copy. */
   readonly digest: Buffer;
   /**
-   * Extends the chain over the next bytes of a record stream (records may be cut anywhere between calls), on a worker thread, and resolves
+   * Extends the chain over the next bytes of a record stream (records may be cut anywhere between calls), on a worker thread unless they are few, and resolves
    * with the newest pair then. With `stopAtId` everything after that event is ignored. Calls are queued in order; those that queue up while
    * one runs are run together. The buffers must not change until the promise is settled.
    *
@@ -30,6 +30,7 @@ interface NativeDigestChain {
     stopIds: readonly bigint[],
     results: Buffer,
   ): Promise<{ jobsDone: number; error: string | null; afterId: bigint }>;
+  advanceNow(parts: readonly Buffer[], result: Buffer): string | null;
 }
 
 const Native = (addon as { DigestChain: new (id: bigint, digest: Buffer) => NativeDigestChain }).DigestChain;
@@ -38,6 +39,8 @@ const DIGEST_BYTES = 32;
 /** A pair in the results: id u64, digest. */
 const PAIR_BYTES = 8 + DIGEST_BYTES;
 const NO_STOP = (1n << 64n) - 1n;
+/** So little is hashed at once, in a few microseconds: handing it to another thread and back costs more, and is felt in a commit's latency. */
+const AT_ONCE_BYTES = 4096;
 
 interface Job {
   readonly parts: readonly Buffer[];
@@ -67,6 +70,9 @@ class NativeBackedDigestChain implements DigestChain {
   }
 
   advance(parts: readonly Buffer[], stopAtId: bigint = NO_STOP): Promise<DigestPair> {
+    if (!this.#running && stopAtId === NO_STOP && isLittle(parts)) {
+      return this.#advanceNow(parts);
+    }
     return new Promise((resolve, reject) => {
       this.#queue.push({ parts: [...parts], stopAtId, resolve, reject });
       if (!this.#running) {
@@ -74,6 +80,20 @@ class NativeBackedDigestChain implements DigestChain {
         void this.#drain();
       }
     });
+  }
+
+  async #advanceNow(parts: readonly Buffer[]): Promise<DigestPair> {
+    if (this.#failure === null) {
+      const result = Buffer.allocUnsafe(PAIR_BYTES);
+      const error = this.#native.advanceNow(parts, result);
+      const pair = { id: result.readBigUInt64LE(0), digest: result.subarray(8) };
+      if (error === null) {
+        this.#newest = pair;
+        return { id: pair.id, digest: this.digest };
+      }
+      this.#failure = new Error(`digest chain: ${error} (after event ${pair.id})`);
+    }
+    throw this.#failure;
   }
 
   /** Runs what is queued, in one native call each time, until nothing is left. Never rejects: every failure goes to a job. */
@@ -121,6 +141,17 @@ class NativeBackedDigestChain implements DigestChain {
       }
     }
   }
+}
+
+function isLittle(parts: readonly Buffer[]): boolean {
+  let lengthBytes = 0;
+  for (const part of parts) {
+    lengthBytes += part.length;
+    if (lengthBytes > AT_ONCE_BYTES) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /** Starts a chain after the given pair. Throws when the digest has not 32 bytes, or this Node binary offers no SHA-256. */

@@ -2,6 +2,7 @@
 import net from "node:net";
 import { Logs } from "../log/logs.ts";
 import { peerCredentials } from "../native/peer.ts";
+import { widenSendBuffer } from "../native/send-buffer.ts";
 import type { Kv } from "../store/kv.ts";
 import { Rings } from "../transport/rings.ts";
 import { StreamTransport } from "../transport/stream.ts";
@@ -26,18 +27,23 @@ export interface SidecarOptions {
   readonly ringBytes: number | null;
 }
 
+/** What a socket may hold of a replay on its way: as much as the kernel's usual limit allows. */
+const SEND_BUFFER_BYTES = 1 << 20;
+
 interface SocketWithHandle extends net.Socket {
   readonly _handle?: { readonly fd?: number } | null;
 }
 
-/** The credentials of a Unix socket's peer, or null when they cannot be had (it is gone already). */
+/** The credentials of a Unix socket's peer, or null when they cannot be had (it is gone already). Readies the socket for bulk sending. */
 function peerOf(socket: SocketWithHandle): Peer | null {
   const fd = socket._handle?.fd;
   if (fd === undefined || fd < 0) {
     return null;
   }
   try {
-    return peerCredentials(fd);
+    const peer = peerCredentials(fd);
+    widenSendBuffer(fd, SEND_BUFFER_BYTES);
+    return peer;
   } catch {
     return null;
   }

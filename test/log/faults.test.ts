@@ -146,6 +146,19 @@ t.test("a log that begins with several blocks in one commit knows its digests", 
   done();
 });
 
+t.test("a log may begin above event 1 with an event larger than a block", async (t) => {
+  const kv = new FaultyKv();
+  const logs = await openLogs(kv);
+  const probe = await Probe.claim(logs);
+  probe.push(5001n, some(5001n, 1, 6 << 20));
+  probe.push(5002n, some(5002n, 3));
+  t.equal(await probe.acknowledged(5004n), null, probe.failed?.message ?? "");
+  await probe.release();
+  const { log, done } = await logs.read(zod, 0);
+  t.match(await verifyLog(kv, log, () => undefined), { events: 4n, damage: [] });
+  done();
+});
+
 t.test("staged pieces stay below the store's greatest value", async (t) => {
   const kv = new FaultyKv();
   const logs = await openLogs(kv);
