@@ -137,6 +137,7 @@ const unreachable: Partial<Record<ErrorName, string>> = {
   "claim-settling": "a sidecar waits for the session before; this is for stores that several sidecars share",
   "client-stalled": "who does not read does not hear it: it is in the sidecar's log (hostile.test.ts)",
   "handshake-timeout": "below, with a sidecar of its own",
+  "bad-ring": "this client has no ring (test/transport/ring-hostile.test.ts)",
   "too-many-sessions": "the connection is closed before a version is agreed on (hostile.test.ts)",
 };
 
