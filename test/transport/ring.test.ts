@@ -1,0 +1,78 @@
+// Sessions over shared memory, with real processes on both sides: what goes in comes out, whatever the sizes, and the socket is the way back.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { patp } from "@urbit/aura";
+import t from "tap";
+import { seguroJson, serve, serveIn } from "../cli/command.ts";
+import { compileDemo, compileMany, startDemo, testFolder } from "./native.ts";
+
+const SESSIONS = Number(process.env.SEGURO_TEST_RING_SESSIONS ?? 1000);
+/** Descriptors that a sidecar needs beside one for each session. */
+const DESCRIPTORS_SPARE = 100;
+
+function descriptorLimit(): number {
+  const limits = readFileSync("/proc/self/limits", "utf8");
+  return Number(/Max open files\s+(\d+)/.exec(limits)?.[1] ?? 0);
+}
+
+t.test("what is appended through a ring is replayed through a ring, byte for byte", async (t) => {
+  const folder = testFolder(t);
+  const demo = compileDemo(folder);
+  // The smallest ring there is: most of what follows goes through it in parts.
+  const sidecar = await serveIn(folder, "--ring-size", "65536");
+  t.teardown(() => sidecar.end("SIGKILL"));
+  for (const [ship, count, bytes] of [
+    ["~zod", 5000, 700],
+    ["~nec", 40, 300_001],
+    ["~bud", 3, 9_000_000],
+    ["~wes", 100, 0],
+  ] as const) {
+    const who = [sidecar.socket, ship, "--fake", "--transport", "ring"];
+    const wrote = await startDemo(demo, [...who, "append", `${count}`, `${bytes}`, "--echo"], path.join(folder, "wrote")).ended;
+    t.equal(wrote.code, 0, `${count} events of ${bytes} bytes were appended`);
+    t.equal(wrote.totals?.transport, "ring");
+    const read = await startDemo(demo, [...who, "replay"], path.join(folder, "read")).ended;
+    t.equal(read.totals?.transport, "ring");
+    t.ok(wrote.events.length === count * (16 + bytes) && wrote.events.equals(read.events), "the log is what was acknowledged");
+    const overStream = [sidecar.socket, ship, "--fake", "--transport", "stream", "replay"];
+    const streamed = await startDemo(demo, overStream, path.join(folder, "streamed")).ended;
+    t.ok(streamed.events.equals(read.events), "a stream gives the same");
+    t.equal((await seguroJson(["verify", ship, "--socket", sidecar.socket])).code, 0, "verified");
+  }
+});
+
+t.test("without rings a session stays on its socket", async (t) => {
+  const folder = testFolder(t);
+  const demo = compileDemo(folder);
+  const sidecar = await serveIn(folder, "--no-ring");
+  t.teardown(() => sidecar.end("SIGKILL"));
+  const args = [sidecar.socket, "~zod", "--fake", "--transport", "auto", "append", "100", "500", "--echo"];
+  const wrote = await startDemo(demo, args, path.join(folder, "wrote")).ended;
+  t.match({ code: wrote.code, transport: wrote.totals?.transport }, { code: 0, transport: "stream" });
+});
+
+t.test("many sessions with small rings on one sidecar", async (t) => {
+  if (descriptorLimit() < SESSIONS + DESCRIPTORS_SPARE) {
+    t.pass("skipped: too few file descriptors (ulimit -n)");
+    return;
+  }
+  const folder = testFolder(t);
+  const many = compileMany(folder);
+  const sidecar = await serve(["--socket", path.join(folder, "s"), "--store", "memory:", "--log-level", "warn"]);
+  t.teardown(() => sidecar.end("SIGKILL"));
+  const child = spawn(many, [sidecar.socket, "65536"], { stdio: ["pipe", "pipe", "inherit"] });
+  const names = Array.from({ length: SESSIONS }, (_, index) => patp(BigInt(index + 256)));
+  child.stdin.write(`${names.join("\n")}\n\n`);
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  t.equal(line, `${SESSIONS} of ${SESSIONS}`, "each has a ring, and its single events and batch were acknowledged");
+  const { json } = await seguroJson(["status", "--socket", sidecar.socket]);
+  const sessions = json.sessions as { transport: string }[];
+  t.equal(sessions.filter(({ transport }) => transport === "ring").length, SESSIONS, "status shows them");
+  child.stdin.end();
+  const [code] = (await once(child, "exit")) as [number | null];
+  t.equal(code, 0);
+  t.equal((await sidecar.end("SIGTERM")).code, 0, "the sidecar stops in order");
+});
