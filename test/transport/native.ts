@@ -69,7 +69,7 @@ export function startDemo(demo: string, args: readonly string[], output: string)
   const child = spawn(demo, args, { stdio: ["ignore", file, "pipe"] });
   closeSync(file);
   let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => {
+  child.stderr?.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
   });
   const ended = once(child, "close").then(([code]) => {

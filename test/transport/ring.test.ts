@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { patp } from "@urbit/aura";
+import { render } from "@urbit/aura";
 import t from "tap";
 import { seguroJson, serve, serveIn } from "../cli/command.ts";
 import { compileDemo, compileMany, startDemo, testFolder } from "./native.ts";
@@ -64,7 +64,7 @@ t.test("many sessions with small rings on one sidecar", async (t) => {
   const sidecar = await serve(["--socket", path.join(folder, "s"), "--store", "memory:", "--log-level", "warn"]);
   t.teardown(() => sidecar.end("SIGKILL"));
   const child = spawn(many, [sidecar.socket, "65536"], { stdio: ["pipe", "pipe", "inherit"] });
-  const names = Array.from({ length: SESSIONS }, (_, index) => patp(BigInt(index + 256)));
+  const names = Array.from({ length: SESSIONS }, (_, index) => render("p", BigInt(index + 256)));
   child.stdin.write(`${names.join("\n")}\n\n`);
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
   t.equal(line, `${SESSIONS} of ${SESSIONS}`, "each has a ring, and its single events and batch were acknowledged");
