@@ -1,5 +1,5 @@
 // All logs of a store as one process serves them: which ships there are, who writes them, and the end of logs.
-import { makeShip, type Ship, type ShipKind, sameShip, shipNumber, shipText } from "../ship.ts";
+import { makeShip, type Ship, type ShipKind, shipNumber, shipText } from "../ship.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import {
@@ -262,12 +262,7 @@ export class Logs {
 
   /** Who writes `ship` now, or null. */
   writerOf(ship: Ship): string | null {
-    for (const live of this.#live.values()) {
-      if (sameShip(live.ship, ship)) {
-        return live.session;
-      }
-    }
-    return null;
+    return this.#live.get(liveKey(ship))?.session ?? null;
   }
 
   /** Resolves when no commit waits or is under way. */
