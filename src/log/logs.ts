@@ -209,20 +209,24 @@ export class Logs {
 
   /** Ends the current log: the next session starts a new one. Refused while a writer lives. */
   async retire(ship: Ship): Promise<number> {
-    const record = await this.#existing(ship);
-    if (record.currentLog === 0) {
-      throw new SeguroError("no-such-log", `the last log of ${shipText(ship)} is retired already`, "the next session starts a new one");
-    }
-    const name: LogName = { ship, log: record.currentLog };
-    const retired: ShipRecord = { currentLog: 0, nextLog: record.nextLog };
-    await this.#underClaim(ship, "seguro retire", (claim) => ({
-      checks: [claim.check],
-      writes: [
-        { kind: "put", key: keys.ship(ship), value: [encodeRecord(retired)] },
-        { kind: "put", key: keys.logRecord(name), value: [encodeRecord({ state: "retired" } satisfies LogRecord)] },
-      ],
-    }));
-    return record.currentLog;
+    await this.#existing(ship);
+    return this.#underClaim(ship, "seguro retire", async (writer) => {
+      // Read under the claim: another session may have ended one log and begun the next a moment ago.
+      const { currentLog, nextLog } = await this.#existing(ship);
+      if (currentLog === 0) {
+        throw new SeguroError("no-such-log", `the last log of ${shipText(ship)} is retired already`, "the next session starts a new one");
+      }
+      const retired: ShipRecord = { currentLog: 0, nextLog };
+      const record: LogRecord = { state: "retired" };
+      await writer.commitAside(
+        [
+          { kind: "put", key: keys.ship(ship), value: [encodeRecord(retired)] },
+          { kind: "put", key: keys.logRecord({ ship, log: currentLog }), value: [encodeRecord(record)] },
+        ],
+        0,
+      );
+      return currentLog;
+    });
   }
 
   /** Deletes a retired log for good. May be called again when it was interrupted. Gives the number of events that were there. */
@@ -343,12 +347,11 @@ export class Logs {
     }
   }
 
-  async #underClaim(ship: Ship, session: string, make: (claim: Claim) => Parameters<Committer["submit"]>[0]): Promise<void> {
+  async #underClaim<Result>(ship: Ship, session: string, work: (writer: Writer) => Promise<Result>): Promise<Result> {
     const nothing = (): void => undefined;
     const writer = await this.claim(ship, session, nothing, { acknowledged: nothing, failed: nothing, room: nothing });
     try {
-      const { writes } = make(writer.claim);
-      await writer.commitAside(writes, 0);
+      return await work(writer);
     } finally {
       await this.release(writer);
     }
