@@ -32,10 +32,6 @@ export function shipText(ship: Ship): string {
   return ship.kind === "fake" ? `${ship.name} (fake)` : ship.name;
 }
 
-export function sameShip(a: Ship, b: Ship): boolean {
-  return a.number === b.number && a.kind === b.kind;
-}
-
 /** The number as 16 bytes, little-endian, as Vere's META `who`, block headers and digests hold it. */
 export function shipBytes(number: bigint): Buffer {
   const bytes = Buffer.alloc(SHIP_BYTES);

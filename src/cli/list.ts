@@ -1,6 +1,7 @@
 // `seguro list`: every ship and its logs.
 import type { Command } from "commander";
 import { type ListAnswer, readList } from "./answers.ts";
+import { askShips } from "./ask-ships.ts";
 import { Exit } from "./failure.ts";
 import { count, table } from "./format.ts";
 import { shownShip } from "./ships.ts";
@@ -36,7 +37,7 @@ export function addList(program: Command): void {
   withStore(addVerb(program, "list", "list every ship and its logs")).action((options: TargetOptions) =>
     run(options, (output) =>
       withAdmin(options, async (admin) => {
-        const answer = await admin.admin({ verb: "list" });
+        const answer = await askShips(admin, { verb: "list" });
         output.result(answer, () => listText(readList(answer)));
         return Exit.OK;
       }),

@@ -2,6 +2,7 @@
 import { statfs } from "node:fs/promises";
 import type { Command } from "commander";
 import { readStatus, type StatusAnswer } from "./answers.ts";
+import { askShips } from "./ask-ships.ts";
 import { Exit } from "./failure.ts";
 import { count, duration, pairs, size, table } from "./format.ts";
 import { type KindOptions, kindOf, shipName, shownShip } from "./ships.ts";
@@ -96,7 +97,7 @@ export function addStatus(program: Command): void {
       run(options, (output) => {
         const question = { verb: "status", ...(ship === undefined ? {} : { ship: shipName(ship), kind: kindOf(options) }) };
         return withAdmin(options, async (admin) => {
-          const answer = await admin.admin(question);
+          const answer = await askShips(admin, question);
           const status = readStatus(answer);
           const freeBytes = await freeBytesOf(status.store.name);
           const store = { ...(answer.store as object), freeBytes };

@@ -1,5 +1,5 @@
 // All logs of a store as one process serves them: which ships there are, who writes them, and the end of logs.
-import { makeShip, type Ship, type ShipKind, sameShip, shipNumber, shipText } from "../ship.ts";
+import { makeShip, type Ship, type ShipKind, shipNumber, shipText } from "../ship.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import {
@@ -209,20 +209,24 @@ export class Logs {
 
   /** Ends the current log: the next session starts a new one. Refused while a writer lives. */
   async retire(ship: Ship): Promise<number> {
-    const record = await this.#existing(ship);
-    if (record.currentLog === 0) {
-      throw new SeguroError("no-such-log", `the last log of ${shipText(ship)} is retired already`, "the next session starts a new one");
-    }
-    const name: LogName = { ship, log: record.currentLog };
-    const retired: ShipRecord = { currentLog: 0, nextLog: record.nextLog };
-    await this.#underClaim(ship, "seguro retire", (claim) => ({
-      checks: [claim.check],
-      writes: [
-        { kind: "put", key: keys.ship(ship), value: [encodeRecord(retired)] },
-        { kind: "put", key: keys.logRecord(name), value: [encodeRecord({ state: "retired" } satisfies LogRecord)] },
-      ],
-    }));
-    return record.currentLog;
+    await this.#existing(ship);
+    return this.#underClaim(ship, "seguro retire", async (writer) => {
+      // Read under the claim: another session may have ended one log and begun the next a moment ago.
+      const { currentLog, nextLog } = await this.#existing(ship);
+      if (currentLog === 0) {
+        throw new SeguroError("no-such-log", `the last log of ${shipText(ship)} is retired already`, "the next session starts a new one");
+      }
+      const retired: ShipRecord = { currentLog: 0, nextLog };
+      const record: LogRecord = { state: "retired" };
+      await writer.commitAside(
+        [
+          { kind: "put", key: keys.ship(ship), value: [encodeRecord(retired)] },
+          { kind: "put", key: keys.logRecord({ ship, log: currentLog }), value: [encodeRecord(record)] },
+        ],
+        0,
+      );
+      return currentLog;
+    });
   }
 
   /** Deletes a retired log for good. May be called again when it was interrupted. Gives the number of events that were there. */
@@ -262,12 +266,7 @@ export class Logs {
 
   /** Who writes `ship` now, or null. */
   writerOf(ship: Ship): string | null {
-    for (const live of this.#live.values()) {
-      if (sameShip(live.ship, ship)) {
-        return live.session;
-      }
-    }
-    return null;
+    return this.#live.get(liveKey(ship))?.session ?? null;
   }
 
   /** Resolves when no commit waits or is under way. */
@@ -348,12 +347,11 @@ export class Logs {
     }
   }
 
-  async #underClaim(ship: Ship, session: string, make: (claim: Claim) => Parameters<Committer["submit"]>[0]): Promise<void> {
+  async #underClaim<Result>(ship: Ship, session: string, work: (writer: Writer) => Promise<Result>): Promise<Result> {
     const nothing = (): void => undefined;
     const writer = await this.claim(ship, session, nothing, { acknowledged: nothing, failed: nothing, room: nothing });
     try {
-      const { writes } = make(writer.claim);
-      await writer.commitAside(writes, 0);
+      return await work(writer);
     } finally {
       await this.release(writer);
     }

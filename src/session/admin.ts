@@ -20,7 +20,9 @@ const Request = z.discriminatedUnion("verb", [
 type Request = z.infer<typeof Request>;
 
 /** Sessions described in one answer, which is one frame; the count says how many there are. */
-const SESSIONS_SHOWN = 2_000;
+const SESSIONS_SHOWN = 1_500;
+/** Ships and logs in one part of an answer: a part is one frame, and each of these is some 250 bytes of it. */
+const ENTRIES_A_PART = 1_500;
 /** Progress is said at most once for so many events. */
 const PROGRESS_EVENTS = 20_000n;
 
@@ -66,9 +68,9 @@ export class Administration {
     const request = parsed.data;
     switch (request.verb) {
       case "list":
-        return { ships: (await this.#ships(uid)).map((ship) => this.#describe(ship)) };
+        return { ships: this.#inParts(await this.#ships(uid), more) };
       case "status":
-        return this.#status(request, uid);
+        return this.#status(request, uid, more);
       case "verify":
         return this.#verify(request, uid, more);
       case "retire":
@@ -82,8 +84,20 @@ export class Administration {
     }
   }
 
-  #describe(summary: ShipSummary): object {
-    return describeShip(summary, this.#options.logs.writerOf(summary.ship));
+  /** Describes ships; what is too much for one frame goes out before the answer, in parts that hold ships only. Gives the last part. */
+  #inParts(summaries: readonly ShipSummary[], more: (progress: object) => void): object[] {
+    let ships: object[] = [];
+    let entries = 0;
+    for (const summary of summaries) {
+      if (entries >= ENTRIES_A_PART) {
+        more({ ships });
+        ships = [];
+        entries = 0;
+      }
+      ships.push(describeShip(summary, this.#options.logs.writerOf(summary.ship)));
+      entries += 1 + summary.logs.length;
+    }
+    return ships;
   }
 
   async #ships(uid: number): Promise<ShipSummary[]> {
@@ -91,7 +105,7 @@ export class Administration {
     return all.filter(({ ship }) => this.#options.access.mayUse(uid, ship.name));
   }
 
-  async #status(request: Extract<Request, { verb: "status" }>, uid: number): Promise<object> {
+  async #status(request: Extract<Request, { verb: "status" }>, uid: number, more: (progress: object) => void): Promise<object> {
     const { logs, version, access } = this.#options;
     const ship = request.ship === undefined ? null : await this.#used({ ...request, ship: request.ship }, uid);
     const ships = ship === null ? await this.#ships(uid) : [await logs.summary(ship)];
@@ -103,7 +117,7 @@ export class Administration {
       version,
       uptimeMs: Math.round(this.#options.uptimeMs()),
       store: { name: logs.kv.name, ...(await logs.kv.stats()) },
-      ships: ships.map((summary) => this.#describe(summary)),
+      ships: this.#inParts(ships, more),
       sessionCount: sessions.length,
       sessions: sessions.slice(0, SESSIONS_SHOWN).map((session) => ({ ...session, sinceMs: Math.round(session.sinceMs) })),
     };

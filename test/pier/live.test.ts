@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import t from "tap";
+import { PierError } from "../../src/pier/errors.ts";
 import { PierReader } from "../../src/pier/read.ts";
 import { buildPier, parseRecords, payloads } from "./helpers.ts";
 
@@ -57,7 +58,7 @@ for (const mode of ["sync", "nosync"]) {
     let last = 0n;
     let rounds = 0;
     const total = { events: 0, wrong: 0 };
-    for (; performance.now() < until; rounds++) {
+    const round = async (): Promise<void> => {
       const span = await reader.span();
       if (span.lastId < last || span.firstId !== 1n) {
         t.fail(`the log went back from ${last} to ${span.lastId}`);
@@ -68,15 +69,26 @@ for (const mode of ["sync", "nosync"]) {
       const { events, wrong } = await readAndCheck(reader, rounds % 2 === 0 ? 300_000 : 8 << 20, from);
       total.events += events;
       total.wrong += wrong;
+    };
+    let busy = 0;
+    for (; performance.now() < until; rounds++) {
+      await round().catch((error: unknown) => {
+        // Without flushes the writer commits far faster than any ship: on a loaded machine the reader may say that it cannot keep up. It
+        // must never say so beside a writer that flushes, and never give out a wrong byte beside either.
+        if (mode === "sync" || !(error instanceof PierError) || error.code !== "pier-busy") {
+          throw error;
+        }
+        busy++;
+      });
     }
     if (mode === "sync") {
       t.ok((await reader.survey()).count >= last, "a survey comes to its end beside the writer");
     }
     writer.stdin.end();
     t.strictSame(await ended, [0, null], "the writer was not disturbed");
-    t.comment(`${rounds} rounds, ${total.events} events read while ${(await reader.span()).lastId} were written`);
+    t.comment(`${rounds} rounds, ${busy} of them given up, ${total.events} events read while ${(await reader.span()).lastId} were written`);
     t.equal(total.wrong, 0);
-    t.ok(rounds > 2 && last > 10n);
+    t.ok(rounds - busy > 2 && last > 10n);
     t.equal((await reader.survey()).count, (await reader.span()).lastId);
   });
 }
