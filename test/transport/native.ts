@@ -34,6 +34,10 @@ export function compileMany(folder: string): string {
   return compile(path.join(folder, "ring_many"), [...library, path.join(tests, "ring_many.c")]);
 }
 
+export function compileTail(folder: string): string {
+  return compile(path.join(folder, "ring_tail"), [...library, path.join(tests, "ring_tail.c")]);
+}
+
 export function compileScribbler(folder: string): string {
   return compile(path.join(folder, "ring_scribbler"), [path.join(tests, "ring_scribbler.c")]);
 }

@@ -2,6 +2,7 @@
 import path from "node:path";
 import t from "tap";
 import { seguroJson, serveIn } from "../cli/command.ts";
+import { startSidecar } from "../session/helpers.ts";
 import { compileDemo, compileScribbler, runProgram, startDemo, testFolder } from "./native.ts";
 
 const MODES = ["scribble", "indices", "flip", "punch", "truncate", "doorbells", "frames"];
@@ -58,4 +59,17 @@ t.test("whatever a client does to its ring", async (t) => {
   t.equal(code, 0, "the sidecar has outlived it all");
   t.match(stderr, /"code":"bad-ring"/);
   t.match(stderr, /"code":"bad-record"/);
+});
+
+t.test("a client that does not take its answers out of the ring", async (t) => {
+  const scribbler = compileScribbler(testFolder(t));
+  const limits = { sessions: 10, eventBytes: 0xffffffff, handshakeTimeoutMs: 30_000, stallTimeoutMs: 100 };
+  const sidecar = await startSidecar({ limits });
+  t.teardown(() => sidecar.stop());
+  const { code } = await runProgram(scribbler, [sidecar.socketPath, "~nec", "frames", "1"]);
+  t.equal(code, 0);
+  t.ok(
+    sidecar.logged.some(({ fields }) => fields.code === "client-stalled"),
+    "its session has ended",
+  );
 });

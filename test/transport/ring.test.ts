@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { render } from "@urbit/aura";
 import t from "tap";
 import { seguroJson, serve, serveIn } from "../cli/command.ts";
-import { compileDemo, compileMany, startDemo, testFolder } from "./native.ts";
+import { compileDemo, compileMany, compileTail, runProgram, startDemo, testFolder } from "./native.ts";
 
 const SESSIONS = Number(process.env.SEGURO_TEST_RING_SESSIONS ?? 1000);
 /** Descriptors that a sidecar needs beside one for each session. */
@@ -42,6 +42,25 @@ t.test("what is appended through a ring is replayed through a ring, byte for byt
     t.ok(streamed.events.equals(read.events), "a stream gives the same");
     t.equal((await seguroJson(["verify", ship, "--socket", sidecar.socket])).code, 0, "verified");
   }
+});
+
+t.test("a live reader over a ring hears of what another ring brings", async (t) => {
+  const folder = testFolder(t);
+  const demo = compileDemo(folder);
+  const tail = compileTail(folder);
+  const sidecar = await serveIn(folder, "--ring-size", "65536");
+  t.teardown(() => sidecar.end("SIGKILL"));
+  const append = (): ReturnType<typeof startDemo> => {
+    const args = [sidecar.socket, "~zod", "--fake", "--transport", "ring", "append", "2000", "300", "--echo"];
+    return startDemo(demo, args, path.join(folder, "wrote"));
+  };
+  t.equal((await append().ended).code, 0);
+  const reader = runProgram(tail, [sidecar.socket, "~zod", "6000"]);
+  t.equal((await append().ended).code, 0);
+  t.equal((await append().ended).code, 0);
+  const { code, stdout } = await reader;
+  t.equal(code, 0);
+  t.equal(stdout, Array.from({ length: 6000 }, (_, index) => `${index + 1}\n`).join(""), "every event once, in order");
 });
 
 t.test("without rings a session stays on its socket", async (t) => {
