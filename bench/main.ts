@@ -3,18 +3,20 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { Measure } from "./lib/measure.ts";
+import { htmlPage } from "./lib/page.ts";
 import { buildPrograms, repository } from "./lib/programs.ts";
 import { resultOf } from "./lib/stats.ts";
 import { machineLine, markdownPage, type Row, textTable } from "./lib/table.ts";
 import { Workplace } from "./lib/workplace.ts";
 import { measures } from "./measures/all.ts";
 
-const USAGE = `npm run bench -- [--quick] [--only PREFIX]... [--json FILE] [--markdown FILE] [--dir FOLDER] [--list]
+const USAGE = `npm run bench -- [--quick] [--only PREFIX]... [--json FILE] [--markdown FILE] [--html FILE] [--dir FOLDER] [--list]
 
   --quick          smaller sizes and fewer pairs: all of it within five minutes
   --only PREFIX    only measures whose names begin so; may be repeated
   --json FILE      write [{name, unit, value, control, ratio, runs}]
   --markdown FILE  write the page (docs/performance.md)
+  --html FILE      write a page with plots, which needs no other file
   --dir FOLDER     where stores and files go; must be on a disk (default: build-bench/work)
   --list           name the measures and end
 `;
@@ -25,6 +27,7 @@ const { values: options } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     json: { type: "string" },
     markdown: { type: "string" },
+    html: { type: "string" },
     dir: { type: "string", default: path.join(repository, "build-bench/work") },
     list: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -73,6 +76,9 @@ async function run(): Promise<void> {
   }
   if (options.markdown !== undefined) {
     writeFileSync(options.markdown, markdownPage(rows, command(), new Date().toISOString()));
+  }
+  if (options.html !== undefined) {
+    writeFileSync(options.html, htmlPage(rows, command(), new Date().toISOString()));
   }
 }
 

@@ -1,20 +1,27 @@
 // The C programs of bench/native: built when missing or out of date, run for one line of JSON.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import path from "node:path";
 
 /** This file runs compiled, from dist-bench/bench/lib. */
 export const repository = path.resolve(import.meta.dirname, "../../..");
 const buildFolder = path.join(repository, "build-bench");
 
-export const programNames = ["floor_control", "socket_control", "lmdb_control", "client_append", "client_replay", "client_hold"] as const;
+export const programNames = [
+  "floor_control",
+  "socket_control",
+  "echo_control",
+  "ring_control",
+  "lmdb_control",
+  "client_append",
+  "client_replay",
+  "client_hold",
+] as const;
 export type ProgramName = (typeof programNames)[number];
 
 /** Builds what is missing or older than its sources; silent unless it fails. */
 export function buildPrograms(): void {
-  if (!existsSync(path.join(buildFolder, "CMakeCache.txt"))) {
-    execFileSync("cmake", ["-S", repository, "-B", buildFolder, "-DSEGURO_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"], { stdio: "pipe" });
-  }
+  // Every time: a build folder that is older than one of the programs does not know it as a target.
+  execFileSync("cmake", ["-S", repository, "-B", buildFolder, "-DSEGURO_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"], { stdio: "pipe" });
   execFileSync("cmake", ["--build", buildFolder, "--target", ...programNames], { stdio: "pipe" });
 }
 

@@ -1,12 +1,19 @@
 // The sidecar under test: the built command, in a process of its own, on a store of its own.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { repository } from "./programs.ts";
 
 export const mainScript = path.join(repository, "dist/cli/main.js");
+
+export interface SidecarSettings {
+  /** More options of `serve`. */
+  readonly args?: readonly string[];
+  /** SEGURO_BENCH for it: what it leaves out (src/cli/bench-switches.ts). */
+  readonly without?: "no-digests" | "no-digests,discard";
+}
 
 export class BenchSidecar {
   readonly socketPath: string;
@@ -18,9 +25,10 @@ export class BenchSidecar {
   }
 
   /** Resolves when it says that it serves. */
-  static async start(socketPath: string, storeUrl: string): Promise<BenchSidecar> {
-    const args = [...profiling(), mainScript, "serve", "--socket", socketPath, "--store", storeUrl, "--log-level", "error"];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  static async start(socketPath: string, storeUrl: string, { args: more = [], without }: SidecarSettings = {}): Promise<BenchSidecar> {
+    const args = [...profiling(), mainScript, "serve", "--socket", socketPath, "--store", storeUrl, "--log-level", "error", ...more];
+    const env = without === undefined ? process.env : { ...process.env, SEGURO_BENCH: without };
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], env });
     const ended = once(child, "exit").then(([code]: (number | null)[]) => {
       throw new Error(`the sidecar ended with ${code} before it served`);
     });
@@ -33,6 +41,13 @@ export class BenchSidecar {
   get rssBytes(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+  }
+
+  /** Processor time of all its threads so far. */
+  get cpuNs(): number {
+    const tasks = `/proc/${this.#child.pid}/task`;
+    const ofTask = (task: string): number => Number(readFileSync(path.join(tasks, task, "schedstat"), "utf8").split(" ")[0]);
+    return readdirSync(tasks).reduce((sum, task) => sum + ofTask(task), 0);
   }
 
   /** Gracefully, and waits for it. */

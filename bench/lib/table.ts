@@ -8,14 +8,14 @@ export interface Row {
   readonly result: Result;
 }
 
-const HEADINGS = ["measure", "unit", "value", "control", "ratio", "target", ""];
+export const HEADINGS = ["measure", "unit", "value", "control", "ratio", "target", ""];
 
-function figure(value: number): string {
+export function figure(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-function targetText({ target, unit }: Measure): string {
+export function targetText({ target, unit }: Measure): string {
   if (target === null) {
     return "none";
   }
@@ -23,12 +23,12 @@ function targetText({ target, unit }: Measure): string {
   return `${target.bound} ${limit}`;
 }
 
-function verdictText(measure: Measure, result: Result): string {
+export function verdictText(measure: Measure, result: Result): string {
   const met = isMet(measure, result);
   return met === null ? "" : met ? "pass" : "FAIL";
 }
 
-function cells({ measure, result }: Row): string[] {
+export function cells({ measure, result }: Row): string[] {
   const hasControl = result.control !== 0;
   return [
     measure.name,

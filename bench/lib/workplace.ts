@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { BenchSidecar } from "./sidecar.ts";
+import { BenchSidecar, type SidecarSettings } from "./sidecar.ts";
 
 const TMPFS_MAGIC = 0x01021994;
 
@@ -47,17 +47,20 @@ export class Workplace {
     return path.join(this.#folder, `${this.#made}-${title}`);
   }
 
-  /** A sidecar on a new LMDB store. */
-  async sidecar(title: string): Promise<BenchSidecar> {
-    const store = this.path(title);
-    const sidecar = await BenchSidecar.start(path.join(this.#socketFolder, `${this.#made}`), `lmdb:${store}`);
-    this.#sidecars.push(sidecar);
-    return sidecar;
+  /** Runs `work` with a sidecar of its own on a new LMDB store, and stops it. */
+  async withSidecar<T>(title: string, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
+    return await this.#with(`lmdb:${this.path(title)}`, {}, work);
   }
 
-  /** Runs `work` with a sidecar of its own, and stops it. */
-  async withSidecar<T>(title: string, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
-    const sidecar = await this.sidecar(title);
+  /** Runs `work` with a sidecar of its own that keeps everything in memory, and stops it. */
+  async withMemorySidecar<T>(settings: SidecarSettings, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
+    return await this.#with("memory:", settings, work);
+  }
+
+  async #with<T>(storeUrl: string, settings: SidecarSettings, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
+    this.#made++;
+    const sidecar = await BenchSidecar.start(path.join(this.#socketFolder, `${this.#made}`), storeUrl, settings);
+    this.#sidecars.push(sidecar);
     try {
       return await work(sidecar);
     } finally {

@@ -1,7 +1,9 @@
 // Every measure, in the order in which they are taken and printed.
 import type { Measure } from "../lib/measure.ts";
-import { idleMemory } from "./idle.ts";
+import { idleMemory, ringIdle } from "./idle.ts";
 import { importMeasure } from "./import.ts";
+import { ringDigest, ringDrains, ringGains, ringRoundtrip, streamRoundtrip } from "./ring-append.ts";
+import { ringReplays } from "./ring-replay.ts";
 import { streamCommit, streamPipeline } from "./stream-append.ts";
 import { streamReplay100k, streamReplay500, streamReplaySingle } from "./stream-replay.ts";
 
@@ -11,6 +13,13 @@ export const measures: readonly Measure[] = [
   streamReplay500,
   streamReplay100k,
   streamReplaySingle,
+  ringRoundtrip,
+  streamRoundtrip,
+  ...ringGains,
+  ...ringDrains,
+  ringDigest,
+  ...ringReplays,
+  ringIdle,
   importMeasure,
   idleMemory,
 ];

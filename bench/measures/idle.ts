@@ -1,4 +1,4 @@
-// What an idle ship costs in memory: the sidecar's growth with many write sessions open, over an empty one.
+// What idle ships cost: the growth of the sidecar's memory with many write sessions open, and its processor time over rings.
 import { render } from "@urbit/aura";
 import { interleave, type Measure } from "../lib/measure.ts";
 import { startHolding } from "../lib/programs.ts";
@@ -6,6 +6,9 @@ import type { BenchSidecar } from "../lib/sidecar.ts";
 import type { Workplace } from "../lib/workplace.ts";
 
 const SHIPS = 200;
+const RING_BYTES = 65_536;
+const IDLE_MS = { quick: 5000, full: 20_000 };
+const CPU_PAIRS = { quick: 1, full: 3 };
 const EVENTS = 10;
 const EVENT_BYTES = 500;
 const PAIRS = { quick: 3, full: 5 };
@@ -36,7 +39,7 @@ async function emptyKib(workplace: Workplace): Promise<number> {
 
 async function heldKib(workplace: Workplace): Promise<number> {
   return await workplace.withSidecar("held", async (sidecar) => {
-    const holder = await startHolding("client_hold", sidecar.socketPath, EVENTS, EVENT_BYTES, ...ships());
+    const holder = await startHolding("client_hold", "stream", sidecar.socketPath, EVENTS, EVENT_BYTES, ...ships());
     const kib = (await settledRss(sidecar)) / 1024;
     await holder.end();
     return kib;
@@ -57,4 +60,36 @@ export const idleMemory: Measure = {
     );
     return pairs.map(({ value, control }) => ({ value: (value - control) / SHIPS, control: control / SHIPS }));
   },
+};
+
+/** Percent of one processor while nobody does anything. */
+async function idlePercent(workplace: Workplace, sidecar: BenchSidecar): Promise<number> {
+  await settledRss(sidecar);
+  const beganNs = sidecar.cpuNs;
+  const began = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, workplace.pick(IDLE_MS)));
+  return (sidecar.cpuNs - beganNs) / 1e4 / (performance.now() - began);
+}
+
+async function idleRingsPercent(workplace: Workplace): Promise<number> {
+  return await workplace.withMemorySidecar({ args: ["--ring-size", `${RING_BYTES}`] }, async (sidecar) => {
+    const holder = await startHolding("client_hold", "ring", sidecar.socketPath, EVENTS, EVENT_BYTES, ...ships());
+    const percent = await idlePercent(workplace, sidecar);
+    await holder.end();
+    return percent;
+  });
+}
+
+export const ringIdle: Measure = {
+  name: "ring.idle",
+  unit: "% of a core",
+  subject: `processor time of a sidecar with ${SHIPS} open, silent write sessions over rings`,
+  controlledBy: "an empty sidecar's (so the ratio says little; the value is what counts)",
+  target: { of: "value", bound: "at most", limit: 1 },
+  run: (workplace) =>
+    interleave(
+      workplace.pick(CPU_PAIRS),
+      () => idleRingsPercent(workplace),
+      () => workplace.withMemorySidecar({}, (sidecar) => idlePercent(workplace, sidecar)),
+    ),
 };

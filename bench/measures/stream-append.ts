@@ -22,7 +22,7 @@ async function commits(workplace: Workplace): Promise<Pair[]> {
   return await workplace.withSidecar("store", (sidecar) =>
     interleave(
       workplace.pick(PAIRS),
-      () => figureOf("client_append", "p50_us", sidecar.socketPath, COMMIT_SHIP, count, EVENT_BYTES, "single"),
+      () => figureOf("client_append", "p50_us", "stream", sidecar.socketPath, COMMIT_SHIP, count, EVENT_BYTES, "single"),
       () => figureOf("lmdb_control", "p50_us", control, count, 1, EVENT_BYTES),
     ),
   );
@@ -34,7 +34,7 @@ async function pipelined(workplace: Workplace): Promise<Pair[]> {
   return await workplace.withSidecar("store", (sidecar) =>
     interleave(
       workplace.pick(PIPELINED_PAIRS),
-      () => figureOf("client_append", "events_per_s", sidecar.socketPath, PIPELINE_SHIP, events, EVENT_BYTES, "pipelined"),
+      () => figureOf("client_append", "events_per_s", "stream", sidecar.socketPath, PIPELINE_SHIP, events, EVENT_BYTES, "pipelined"),
       () => figureOf("lmdb_control", "events_per_s", control, events / CONTROL_BATCH_EVENTS, CONTROL_BATCH_EVENTS, EVENT_BYTES),
     ),
   );

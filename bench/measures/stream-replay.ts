@@ -26,12 +26,12 @@ function replay({ name, title, events, eventBytes, written, target }: Shape): Me
     run: async (workplace) => {
       const count = workplace.pick(events);
       return await workplace.withSidecar("store", async ({ socketPath }) => {
-        await figureOf("client_append", "events_per_s", socketPath, SHIP, count, eventBytes, written);
+        await figureOf("client_append", "events_per_s", "stream", socketPath, SHIP, count, eventBytes, written);
         // Once unmeasured: what was just written is then in the page cache for certain.
-        await figureOf("client_replay", "events_per_s", socketPath, SHIP);
+        await figureOf("client_replay", "events_per_s", "stream", socketPath, SHIP);
         return await interleave(
           workplace.pick(PAIRS),
-          () => figureOf("client_replay", "events_per_s", socketPath, SHIP),
+          () => figureOf("client_replay", "events_per_s", "stream", socketPath, SHIP),
           () => figureOf("socket_control", "events_per_s", count, eventBytes),
         );
       });

@@ -5,11 +5,21 @@
 #include "bench.h"
 #include "seguro.h"
 
-static inline seguro *bench_open(const char *path, const char *ship, int role) {
+/* "stream" or "ring" from the command line. */
+static inline int bench_transport(const char *name) {
+  int is_ring = strcmp(name, "ring") == 0;
+  if (!is_ring && strcmp(name, "stream") != 0) {
+    bench_fail("\"%s\" is no transport: stream or ring", name);
+  }
+  return is_ring ? SEGURO_TRANSPORT_RING : SEGURO_TRANSPORT_STREAM;
+}
+
+static inline seguro *bench_open(const char *transport, const char *path, const char *ship, int role) {
   seguro_options options;
   memset(&options, 0, sizeof options);
   options.size_bytes = sizeof options;
   options.role = role;
+  options.transport = bench_transport(transport);
   options.reconnect_timeout_ms = SEGURO_NEVER;
   seguro *handle;
   seguro_error error;

@@ -1,6 +1,6 @@
 /* Appends through libseguro: one event at a time, each waited for, or all of them pipelined.
  *
- *   client_append SOCKET SHIP EVENTS BYTES-PER-EVENT single | pipelined
+ *   client_append stream|ring SOCKET SHIP EVENTS BYTES-PER-EVENT single | pipelined
  *
  * Prints one line of JSON: latencies of append and wait (single), and events a second until the last one is acknowledged.
  */
@@ -29,15 +29,15 @@ static void append_all(seguro *handle, uint64_t first_id, uint64_t events, const
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6 || (strcmp(argv[5], "single") != 0 && strcmp(argv[5], "pipelined") != 0)) {
-    bench_fail("client_append SOCKET SHIP EVENTS BYTES-PER-EVENT single | pipelined");
+  if (argc != 7 || (strcmp(argv[6], "single") != 0 && strcmp(argv[6], "pipelined") != 0)) {
+    bench_fail("client_append stream|ring SOCKET SHIP EVENTS BYTES-PER-EVENT single | pipelined");
   }
-  uint64_t events = bench_number(argv[3]), size = bench_number(argv[4]);
+  uint64_t events = bench_number(argv[4]), size = bench_number(argv[5]);
   uint8_t *payload = bench_allocate(1, size);
   bench_fill(payload, size);
-  seguro *handle = bench_open(argv[1], argv[2], SEGURO_ROLE_WRITE);
+  seguro *handle = bench_open(argv[1], argv[2], argv[3], SEGURO_ROLE_WRITE);
   uint64_t first_id = bench_next_id(handle);
-  if (strcmp(argv[5], "single") == 0) {
+  if (strcmp(argv[6], "single") == 0) {
     append_each(handle, first_id, events, payload, size);
   } else {
     append_all(handle, first_id, events, payload, size);

@@ -1,16 +1,16 @@
 /* Replays a whole log through libseguro's iterator, which checks every record.
  *
- *   client_replay SOCKET SHIP
+ *   client_replay stream|ring SOCKET SHIP
  *
  * Prints one line of JSON: the transfer from the first request to the last event.
  */
 #include "client.h"
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    bench_fail("client_replay SOCKET SHIP");
+  if (argc != 4) {
+    bench_fail("client_replay stream|ring SOCKET SHIP");
   }
-  seguro *handle = bench_open(argv[1], argv[2], SEGURO_ROLE_READ);
+  seguro *handle = bench_open(argv[1], argv[2], argv[3], SEGURO_ROLE_READ);
   seguro_reader *reader;
   seguro_event event;
   uint64_t events = 0, bytes = 0, begin_ns = bench_now_ns();

@@ -3,12 +3,15 @@
  *   ring_control transfer MESSAGES BYTES-PER-MESSAGE
  *   ring_control spin ROUNDS BYTES-PER-MESSAGE
  *   ring_control sleep ROUNDS BYTES-PER-MESSAGE
+ *   ring_control walk MESSAGES BYTES-PER-MESSAGE DIR
  *
  * transfer: the child copies messages in, from memory larger than the processor's caches; the parent copies them out
  * and computes the CRC32C of each on its copy. Whoever can do nothing looks at the ring for a while and then sleeps
  * until a doorbell. spin: round trips in which both sides look without end, so they need two processors. sleep: round
- * trips in which both sides sleep, woken by a byte on a socket. Each prints one line of JSON.
+ * trips in which both sides sleep, woken by a byte on a socket. walk: as transfer, but the messages are the values of an
+ * LMDB environment (of lmdb_control) in the order of their keys. Each prints one line of JSON.
  */
+#include <lmdb.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -128,6 +131,39 @@ static void run_producer(end *self, uint64_t messages, uint64_t size) {
   free(source);
 }
 
+static void require_lmdb(int rc, const char *step) {
+  if (rc != 0) {
+    bench_fail("ring_control: %s: %s", step, mdb_strerror(rc));
+  }
+}
+
+static void run_walker(end *self, uint64_t messages, uint64_t size, const char *folder) {
+  MDB_env *env;
+  MDB_txn *txn;
+  MDB_dbi dbi;
+  MDB_cursor *cursor;
+  require_lmdb(mdb_env_create(&env), "create");
+  require_lmdb(mdb_env_set_mapsize(env, (size_t)1 << 40), "map size");
+  require_lmdb(mdb_env_open(env, folder, MDB_RDONLY | MDB_NOTLS, 0600), "open");
+  require_lmdb(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), "begin");
+  require_lmdb(mdb_dbi_open(txn, NULL, 0, &dbi), "open the database");
+  require_lmdb(mdb_cursor_open(txn, dbi, &cursor), "cursor");
+  uint8_t go;
+  take_all(self, &go, 1);
+  for (uint64_t i = 0; i < messages; i++) {
+    MDB_val key, value;
+    require_lmdb(mdb_cursor_get(cursor, &key, &value, MDB_NEXT), "next");
+    if (value.mv_size != size) {
+      bench_fail("ring_control: a value of %zu bytes", value.mv_size);
+    }
+    put_all(self, value.mv_data, size);
+  }
+  publish(self);
+  mdb_cursor_close(cursor);
+  mdb_txn_abort(txn);
+  mdb_env_close(env);
+}
+
 /* Copies out in large parts and checksums each message on the copy, across parts where it must. */
 static uint64_t run_consumer(end *self, uint64_t messages, uint64_t size, uint32_t *sum) {
   uint8_t *copy = bench_allocate(1, take_bytes);
@@ -197,10 +233,11 @@ static void round_trips(end *self, uint64_t rounds, uint64_t size) {
 }
 
 int main(int argc, char **argv) {
-  const char *verb = argc == 4 ? argv[1] : "";
-  int is_transfer = strcmp(verb, "transfer") == 0, is_spin = strcmp(verb, "spin") == 0;
+  const char *verb = argc == 4 || argc == 5 ? argv[1] : "";
+  int is_walk = argc == 5 && strcmp(verb, "walk") == 0;
+  int is_transfer = is_walk || strcmp(verb, "transfer") == 0, is_spin = strcmp(verb, "spin") == 0;
   if (!is_transfer && !is_spin && strcmp(verb, "sleep") != 0) {
-    bench_fail("ring_control transfer|spin|sleep COUNT BYTES-PER-MESSAGE");
+    bench_fail("ring_control transfer|spin|sleep|walk COUNT BYTES-PER-MESSAGE [DIR]");
   }
   uint64_t count = bench_number(argv[2]), size = bench_number(argv[3]);
   uint64_t total_bytes = seguro_ring_total_bytes(data_bytes, data_bytes);
@@ -219,7 +256,9 @@ int main(int argc, char **argv) {
   int is_server = child != 0;
   close(ends[is_server ? 1 : 0]);
   begin_end(&self, memory, &geometry, ends[is_server ? 0 : 1], is_server);
-  if (is_transfer) {
+  if (is_walk && !is_server) {
+    run_walker(&self, count, size, argv[4]);
+  } else if (is_transfer) {
     is_server ? transfer(&self, count, size) : run_producer(&self, count, size);
   } else {
     is_server ? round_trips(&self, count, size) : echo(&self, count, size);

@@ -9,9 +9,11 @@ import { makeLogger } from "../operate/logger.ts";
 import { defaultStore } from "../operate/paths.ts";
 import { VERSION } from "../operate/version.ts";
 import type { Sidecar } from "../session/sidecar.ts";
+import { DiscardingKv } from "../store/discarding.ts";
 import type { Kv } from "../store/kv.ts";
 import { openKv } from "../store/open.ts";
 import { isRingSize, RING_BYTES_DEFAULT } from "../wire/constants.ts";
+import { type BenchSwitches, benchSwitches } from "./bench-switches.ts";
 import { Exit, type ExitCode, usageError } from "./failure.ts";
 import type { Output } from "./output.ts";
 import { startSidecar } from "./start-sidecar.ts";
@@ -34,6 +36,7 @@ interface Settings {
   readonly logLevel: LogLevel;
   readonly ringBytes: number | null;
   readonly config: Config;
+  readonly bench: BenchSwitches;
 }
 
 function logLevelOf(text: string): LogLevel {
@@ -63,12 +66,14 @@ function ringBytesOf({ ring, ringSize }: ServeOptions, config: Config["ring"]): 
 function settingsOf(options: ServeOptions): Settings {
   const config = options.config === undefined ? {} : loadConfig(options.config);
   const socket = options.socket ?? config.socket;
+  const storeUrl = options.store ?? config.store ?? defaultStore(process.env);
   return {
     socketPath: socketOf(socket === undefined ? {} : { socket }),
-    storeUrl: options.store ?? config.store ?? defaultStore(process.env),
+    storeUrl,
     logLevel: logLevelOf(options.logLevel ?? config.log?.level ?? "info"),
     ringBytes: ringBytesOf(options, config.ring),
     config,
+    bench: benchSwitches(process.env, storeUrl),
   };
 }
 
@@ -92,7 +97,8 @@ function stopSignal(logger: Logger): Promise<NodeJS.Signals> {
 /** Listens; with users in the configuration others may connect too, and are told apart by the uid that the kernel reports. */
 async function listen(kv: Kv, settings: Settings, logger: Logger): Promise<Sidecar> {
   const { socketPath, config, ringBytes } = settings;
-  const sidecar = await startSidecar({ kv, socketPath, logger, limits: config.limits, users: config.users ?? {}, ringBytes });
+  const { digests } = settings.bench;
+  const sidecar = await startSidecar({ kv, socketPath, logger, limits: config.limits, users: config.users ?? {}, ringBytes, digests });
   if (systemAccess(config.users).shared) {
     chmodSync(socketPath, SHARED_SOCKET_MODE);
   }
@@ -103,7 +109,8 @@ async function listen(kv: Kv, settings: Settings, logger: Logger): Promise<Sidec
 export async function serve(options: ServeOptions, output: Output): Promise<ExitCode> {
   const settings = settingsOf(options);
   const logger = makeLogger(settings.logLevel);
-  const kv = await openKv(settings.storeUrl, { startedAt: new Date().toISOString() });
+  const opened = await openKv(settings.storeUrl, { startedAt: new Date().toISOString() });
+  const kv = settings.bench.discards ? new DiscardingKv(opened) : opened;
   let sidecar: Sidecar;
   try {
     sidecar = await listen(kv, settings, logger);

@@ -21,10 +21,13 @@ export interface StartOptions {
   readonly users?: Users;
   /** Of each direction of a session's shared memory; null for none, by default the usual size. */
   readonly ringBytes?: number | null;
+  /** False only in benchmarks (`LogsOptions`). */
+  readonly digests?: boolean;
 }
 
 /** Starts a sidecar of this process. The store stays the caller's. */
-export function startSidecar({ kv, socketPath, logger, limits, users, ringBytes = RING_BYTES_DEFAULT }: StartOptions): Promise<Sidecar> {
+export function startSidecar(options: StartOptions): Promise<Sidecar> {
+  const { kv, socketPath, logger, limits, users, ringBytes = RING_BYTES_DEFAULT, digests = true } = options;
   return Sidecar.start({
     kv,
     socketPath,
@@ -40,5 +43,6 @@ export function startSidecar({ kv, socketPath, logger, limits, users, ringBytes 
     instanceId: randomUUID(),
     version: VERSION,
     ringBytes,
+    digests,
   });
 }

@@ -26,6 +26,8 @@ export interface LogsOptions {
   readonly writerId: string;
   /** Runs its argument after the event loop's present work (setImmediate). */
   readonly defer: (run: () => void) => void;
+  /** False only in benchmarks: no digest is computed, nor may one be asked for. */
+  readonly digests?: boolean;
 }
 
 export interface LogSummary {
@@ -122,7 +124,7 @@ export class Logs {
       const owner: Owner = { writer: this.#options.writerId, session };
       const claim = await claimShip(this.kv, this.#committer, ship, owner);
       const shared = await this.#adopt(claim);
-      return new Writer(this.kv, this.#committer, shared, events);
+      return new Writer(this.kv, this.#committer, shared, events, this.#options.digests ?? true);
     } catch (error) {
       this.#live.delete(key);
       throw error;

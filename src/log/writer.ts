@@ -8,7 +8,7 @@ import { asSeguroError } from "./errors.ts";
 import { BATCH_BYTES_MAX, IN_FLIGHT_BYTES, PIECE_BYTES } from "./limits.ts";
 import { RepeatCheck } from "./repeat.ts";
 import { splitRunAt } from "./runs.ts";
-import { Sealer } from "./sealer.ts";
+import { Sealer, type SealerEvents } from "./sealer.ts";
 import { Staging } from "./staging.ts";
 
 /** An atomic batch as its client announced it. */
@@ -66,17 +66,18 @@ export class Writer {
   #closed = false;
   #pump: Promise<void> | null = null;
 
-  constructor(kv: Kv, committer: Committer, claim: Claim, events: WriterEvents) {
+  constructor(kv: Kv, committer: Committer, claim: Claim, events: WriterEvents, digests: boolean) {
     this.claim = claim;
     this.#kv = kv;
     this.#committer = committer;
     this.#events = events;
     this.#accepted = claim.log.height;
-    this.#sealer = new Sealer(kv, committer, claim, {
+    const sealerEvents: SealerEvents = {
       acknowledged: () => events.acknowledged(),
       failed: (error) => this.#fail(error),
       released: (lengthBytes) => this.#release(lengthBytes),
-    });
+    };
+    this.#sealer = new Sealer(kv, committer, claim, sealerEvents, digests);
   }
 
   /** False while so much is held that the session should stop reading; `room` is said when that has passed. */

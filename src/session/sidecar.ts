@@ -25,6 +25,8 @@ export interface SidecarOptions {
   readonly version: string;
   /** Bytes of each direction of a session's shared memory; null where sessions stay on their sockets. */
   readonly ringBytes: number | null;
+  /** False only in benchmarks (`LogsOptions`). */
+  readonly digests?: boolean;
 }
 
 /** What a socket may hold of a replay on its way: as much as the kernel's usual limit allows. */
@@ -82,7 +84,8 @@ export class Sidecar {
 
   /** Opens the store's logs and listens. The store stays the caller's: close it after `stop`. Throws StoreError, SocketError. */
   static async start(options: SidecarOptions): Promise<Sidecar> {
-    const logs = await Logs.open(options.kv, { writerId: options.instanceId, defer: (run) => void setImmediate(run) });
+    const { instanceId: writerId, digests = true } = options;
+    const logs = await Logs.open(options.kv, { writerId, defer: (run) => void setImmediate(run), digests });
     const sidecar = new Sidecar(options, logs);
     await listen(sidecar.#server, options.socketPath);
     // Too many open files: that newcomer is lost, the sessions there are go on.

@@ -77,6 +77,13 @@ function u32(value: number): Buffer {
   return bytes;
 }
 
+/** Whether it is the key of a block of events. */
+export function isBlockKey(key: Buffer): boolean {
+  return (
+    key.length === LOG_KEY_BYTES + 8 && key[0] === Space.LOG && key.toString("latin1", SHIP_KEY_BYTES + 4, LOG_KEY_BYTES) === What.BLOCK
+  );
+}
+
 /** The first key that does not begin with `prefix`: the end of its range. */
 export function afterPrefix(prefix: Buffer): Buffer {
   const end = Buffer.from(prefix);
