@@ -8,6 +8,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitCrc32c(env, exports);
   InitDigestChain(env, exports);
   InitFreeMemory(env, exports);
+  InitKeepMemory(env, exports);
   InitLmdbEnvironment(env, exports);
   InitPeerCredentials(env, exports);
   InitPierLock(env, exports);

@@ -9,6 +9,7 @@ void InitAssembler(Napi::Env env, Napi::Object exports);
 void InitCrc32c(Napi::Env env, Napi::Object exports);
 void InitDigestChain(Napi::Env env, Napi::Object exports);
 void InitFreeMemory(Napi::Env env, Napi::Object exports);
+void InitKeepMemory(Napi::Env env, Napi::Object exports);
 void InitLmdbEnvironment(Napi::Env env, Napi::Object exports);
 void InitPeerCredentials(Napi::Env env, Napi::Object exports);
 void InitPierLock(Napi::Env env, Napi::Object exports);

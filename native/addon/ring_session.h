@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 
 #include "core_ring.h"
@@ -32,6 +33,8 @@ struct RingSession {
   bool finished = false;
   /** Nothing more is taken in; the socket is still watched, because what is queued for the client may need its doorbells. */
   bool over = false;
+  /** Until then an empty ring is looked at again instead of sleeping over it. */
+  std::chrono::steady_clock::time_point look_until{};
   bool removed = false;
   /** What a client that is gone may have published at most: one area full. */
   uint64_t last_bytes_left = 0;
