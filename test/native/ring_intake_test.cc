@@ -21,7 +21,6 @@ using seguro::RingItem;
 using seguro::RingMemory;
 
 constexpr uint64_t kDataBytes = 65536;
-constexpr int kScribbledRounds = 200;
 
 std::unique_ptr<RingMemory> MakeMemory() {
   std::string why;
@@ -169,7 +168,9 @@ void AnImpossibleIndexEndsTheSession() {
   }
 }
 
-#ifndef __SANITIZE_THREAD__
+#ifndef SEGURO_WITHOUT_SCRIBBLER
+constexpr unsigned kScribbledRounds = 200;
+
 /** A client thread sends good frames; another changes bytes of the mapping at random: a race on purpose. */
 void Scribbled(unsigned seed) {
   auto memory = MakeMemory();
@@ -230,7 +231,7 @@ int main() {
   RUN(TinyFramesComeInTurns);
   RUN(AnImpossibleIndexEndsTheSession);
   RUN(BothEndsAsThreads);
-#ifndef __SANITIZE_THREAD__
+#ifndef SEGURO_WITHOUT_SCRIBBLER
   for (unsigned round = 0; round < kScribbledRounds; round++) Scribbled(round + 1);
 #endif
   return 0;
