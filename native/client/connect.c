@@ -54,26 +54,29 @@ void seguro_session_end(seguro *handle, bool is_permanent) {
   schedule_retry(handle);
 }
 
-int seguro_session_lose(seguro *handle, int code, const char *format, ...) {
+/* Says why in the handle's error, and ends the session for now or for good. */
+static int end_because(seguro *handle, int code, bool is_permanent, const char *format, va_list arguments) {
   char text[sizeof handle->error.text];
-  va_list arguments;
-  va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
   seguro_error_set(handle, code, 0, "%s", text);
-  seguro_session_end(handle, false);
+  seguro_session_end(handle, is_permanent);
   return handle->failure;
 }
 
-int seguro_session_fail(seguro *handle, int code, const char *format, ...) {
-  char text[sizeof handle->error.text];
+int seguro_session_lose(seguro *handle, int code, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
+  int failure = end_because(handle, code, false, format, arguments);
   va_end(arguments);
-  seguro_error_set(handle, code, 0, "%s", text);
-  seguro_session_end(handle, true);
-  return handle->failure;
+  return failure;
+}
+
+int seguro_session_fail(seguro *handle, int code, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int failure = end_because(handle, code, true, format, arguments);
+  va_end(arguments);
+  return failure;
 }
 
 static int give_up(seguro *handle, int64_t now_ms) {
