@@ -22,6 +22,8 @@ export interface Measure {
   readonly controlledBy: string;
   /** Null for what is only watched. */
   readonly target: Target | null;
+  /** Why it cannot be taken on this machine, or null. */
+  readonly skip?: () => string | null;
   run(workplace: Workplace): Promise<Pair[]>;
 }
 

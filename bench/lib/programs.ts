@@ -1,5 +1,6 @@
 // The C programs of bench/native: built when missing or out of date, run for one line of JSON.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /** This file runs compiled, from dist-bench/bench/lib. */
@@ -15,18 +16,33 @@ export const programNames = [
   "client_append",
   "client_replay",
   "client_hold",
+  "client_ships",
+  "journal_engine",
 ] as const;
-export type ProgramName = (typeof programNames)[number];
+/** Built where FoundationDB's client library is installed. */
+const FDB_CONTROL = "fdb_control";
+export type ProgramName = (typeof programNames)[number] | typeof FDB_CONTROL;
 
 /** Builds what is missing or older than its sources; silent unless it fails. */
 export function buildPrograms(): void {
   // Every time: a build folder that is older than one of the programs does not know it as a target.
   execFileSync("cmake", ["-S", repository, "-B", buildFolder, "-DSEGURO_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"], { stdio: "pipe" });
-  execFileSync("cmake", ["--build", buildFolder, "--target", ...programNames], { stdio: "pipe" });
+  const targets = hasFoundationdbClient() ? [...programNames, FDB_CONTROL] : programNames;
+  execFileSync("cmake", ["--build", buildFolder, "--target", ...targets], { stdio: "pipe" });
 }
 
-function start(name: ProgramName, args: readonly (string | number)[]): ChildProcessWithoutNullStreams {
-  return spawn(path.join(buildFolder, "bench/native", name), args.map(String));
+/** Whether CMake has found libfdb_c and its headers, the last time that it was asked. */
+export function hasFoundationdbClient(): boolean {
+  const cache = path.join(buildFolder, "CMakeCache.txt");
+  const text = existsSync(cache) ? readFileSync(cache, "utf8") : "";
+  return /^SEGURO_FDB_LIBRARY:FILEPATH=\//m.test(text) && /^SEGURO_FDB_INCLUDE:PATH=\//m.test(text);
+}
+
+/** On the processors named, as taskset takes them, or wherever the system likes. */
+function start(name: ProgramName, args: readonly (string | number)[], processors?: string): ChildProcessWithoutNullStreams {
+  const program = [path.join(buildFolder, "bench/native", name), ...args.map(String)];
+  const [command = "", ...rest] = processors === undefined ? program : ["taskset", "-c", processors, ...program];
+  return spawn(command, rest);
 }
 
 /** Resolves with everything the process wrote to its standard output; rejects with what it wrote to its standard error. */
@@ -53,7 +69,17 @@ export function outputOf(child: ChildProcessWithoutNullStreams, title: string): 
 
 /** Runs a program to its end; its answer is one line of JSON with the named figure in it. */
 export async function figureOf(name: ProgramName, figure: string, ...args: readonly (string | number)[]): Promise<number> {
-  const answer = JSON.parse(await outputOf(start(name, args), name)) as Record<string, number>;
+  return await placedFigureOf(undefined, name, figure, ...args);
+}
+
+/** The same on the processors named. */
+export async function placedFigureOf(
+  processors: string | undefined,
+  name: ProgramName,
+  figure: string,
+  ...args: readonly (string | number)[]
+): Promise<number> {
+  const answer = JSON.parse(await outputOf(start(name, args, processors), name)) as Record<string, number>;
   const value = answer[figure];
   if (value === undefined) {
     throw new Error(`${name} gave no ${figure}`);

@@ -13,6 +13,8 @@ export interface SidecarSettings {
   readonly args?: readonly string[];
   /** SEGURO_BENCH for it: what it leaves out (src/cli/bench-switches.ts). */
   readonly without?: "no-digests" | "no-digests,discard";
+  /** The processors that it may use, as taskset takes them. */
+  readonly processors?: string;
 }
 
 export class BenchSidecar {
@@ -25,10 +27,16 @@ export class BenchSidecar {
   }
 
   /** Resolves when it says that it serves. */
-  static async start(socketPath: string, storeUrl: string, { args: more = [], without }: SidecarSettings = {}): Promise<BenchSidecar> {
+  static async start(
+    socketPath: string,
+    storeUrl: string,
+    { args: more = [], without, processors }: SidecarSettings = {},
+  ): Promise<BenchSidecar> {
     const args = [...profiling(), mainScript, "serve", "--socket", socketPath, "--store", storeUrl, "--log-level", "error", ...more];
     const env = without === undefined ? process.env : { ...process.env, SEGURO_BENCH: without };
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"], env });
+    const command = processors === undefined ? [] : ["taskset", "-c", processors];
+    const [program = "", ...rest] = [...command, process.execPath, ...args];
+    const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], env });
     const ended = once(child, "exit").then(([code]: (number | null)[]) => {
       throw new Error(`the sidecar ended with ${code} before it served`);
     });
@@ -39,8 +47,17 @@ export class BenchSidecar {
 
   /** Resident memory now. */
   get rssBytes(): number {
+    return this.#memory("VmRSS");
+  }
+
+  /** The most that it has been. */
+  get rssPeakBytes(): number {
+    return this.#memory("VmHWM");
+  }
+
+  #memory(field: string): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? Number.NaN) * 1024;
   }
 
   /** Processor time of all its threads so far. */

@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { BenchCluster } from "./cluster.ts";
 import { BenchSidecar, type SidecarSettings } from "./sidecar.ts";
 
 const TMPFS_MAGIC = 0x01021994;
@@ -16,6 +17,7 @@ export class Workplace {
   readonly #folder: string;
   readonly #socketFolder: string;
   readonly #sidecars: BenchSidecar[] = [];
+  #cluster: BenchCluster | null = null;
   #made = 0;
 
   /** `parent` must be on a disk: on a memory file system flushes cost nothing and every durable figure would be wrong. */
@@ -47,14 +49,27 @@ export class Workplace {
     return path.join(this.#folder, `${this.#made}-${title}`);
   }
 
-  /** Runs `work` with a sidecar of its own on a new LMDB store, and stops it. */
-  async withSidecar<T>(title: string, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
-    return await this.#with(`lmdb:${this.path(title)}`, {}, work);
+  /** Runs `work` with a sidecar of its own on a new store of an embedded engine, and stops it. */
+  async withSidecar<T>(title: string, work: (sidecar: BenchSidecar) => Promise<T>, engine: "lmdb" | "journal" = "lmdb"): Promise<T> {
+    return await this.#with(`${engine}:${this.path(title)}`, {}, work);
   }
 
   /** Runs `work` with a sidecar of its own that keeps everything in memory, and stops it. */
   async withMemorySidecar<T>(settings: SidecarSettings, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
     return await this.#with("memory:", settings, work);
+  }
+
+  /** A FoundationDB cluster of one process, for all measures of a run: beside the run's folder, so that `clear` leaves it alone. */
+  async cluster(): Promise<BenchCluster> {
+    this.#cluster ??= await BenchCluster.start(path.dirname(this.#folder));
+    return this.#cluster;
+  }
+
+  /** Runs `work` with a sidecar of its own on a new store in the cluster, and stops it. */
+  async withClusterSidecar<T>(work: (sidecar: BenchSidecar, cluster: BenchCluster) => Promise<T>): Promise<T> {
+    const cluster = await this.cluster();
+    const url = `foundationdb:${cluster.clusterFile}?prefix=${cluster.prefix()}`;
+    return await this.#with(url, { args: ["--state", this.folder("state")] }, (sidecar) => work(sidecar, cluster));
   }
 
   async #with<T>(storeUrl: string, settings: SidecarSettings, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
@@ -76,6 +91,7 @@ export class Workplace {
 
   async close(): Promise<void> {
     await Promise.all(this.#sidecars.map((sidecar) => sidecar.stop()));
+    await this.#cluster?.stop();
     rmSync(this.#folder, { recursive: true, force: true });
     rmSync(this.#socketFolder, { recursive: true, force: true });
   }

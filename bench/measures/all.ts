@@ -1,8 +1,12 @@
 // Every measure, in the order in which they are taken and printed.
 import type { Measure } from "../lib/measure.ts";
+import { fdbMeasures } from "./fdb.ts";
+import { fdbShipMeasures } from "./fdb-ships.ts";
 import { idleMemory, ringIdle } from "./idle.ts";
 import { importMeasure } from "./import.ts";
-import { ringDigest, ringDrains, ringGains, ringRoundtrip, streamRoundtrip } from "./ring-append.ts";
+import { journalMeasures } from "./journal.ts";
+import { ringCopies, ringDigest, ringDrains, ringGains, ringRoundtrip, ringSpin, streamRoundtrip } from "./ring-append.ts";
+import { ringDurables } from "./ring-durable.ts";
 import { ringReplays } from "./ring-replay.ts";
 import { streamCommit, streamPipeline } from "./stream-append.ts";
 import { streamReplay100k, streamReplay500, streamReplaySingle } from "./stream-replay.ts";
@@ -14,12 +18,18 @@ export const measures: readonly Measure[] = [
   streamReplay100k,
   streamReplaySingle,
   ringRoundtrip,
+  ringSpin,
   streamRoundtrip,
   ...ringGains,
   ...ringDrains,
+  ...ringCopies,
   ringDigest,
+  ...ringDurables,
   ...ringReplays,
   ringIdle,
+  ...journalMeasures,
   importMeasure,
   idleMemory,
+  ...fdbMeasures,
+  ...fdbShipMeasures,
 ];

@@ -17,12 +17,12 @@ const SETTLED_POLLS = 8;
 const SETTLE_TOLERANCE_BYTES = 128 << 10;
 
 /** Stars from ~marzod on: distinct names, cheap to make. */
-function ships(): string[] {
-  return Array.from({ length: SHIPS }, (_, index) => render("p", BigInt(256 + index)));
+export function ships(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => render("p", BigInt(256 + index)));
 }
 
 /** Resident memory once it has stood still for some polls. */
-async function settledRss(sidecar: BenchSidecar): Promise<number> {
+export async function settledRss(sidecar: BenchSidecar): Promise<number> {
   let last = sidecar.rssBytes;
   for (let still = 0; still < SETTLED_POLLS; ) {
     await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
@@ -39,7 +39,7 @@ async function emptyKib(workplace: Workplace): Promise<number> {
 
 async function heldKib(workplace: Workplace): Promise<number> {
   return await workplace.withSidecar("held", async (sidecar) => {
-    const holder = await startHolding("client_hold", "stream", sidecar.socketPath, EVENTS, EVENT_BYTES, ...ships());
+    const holder = await startHolding("client_hold", "stream", sidecar.socketPath, EVENTS, EVENT_BYTES, ...ships(SHIPS));
     const kib = (await settledRss(sidecar)) / 1024;
     await holder.end();
     return kib;
@@ -73,7 +73,7 @@ async function idlePercent(workplace: Workplace, sidecar: BenchSidecar): Promise
 
 async function idleRingsPercent(workplace: Workplace): Promise<number> {
   return await workplace.withMemorySidecar({ args: ["--ring-size", `${RING_BYTES}`] }, async (sidecar) => {
-    const holder = await startHolding("client_hold", "ring", sidecar.socketPath, EVENTS, EVENT_BYTES, ...ships());
+    const holder = await startHolding("client_hold", "ring", sidecar.socketPath, EVENTS, EVENT_BYTES, ...ships(SHIPS));
     const percent = await idlePercent(workplace, sidecar);
     await holder.end();
     return percent;

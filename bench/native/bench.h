@@ -3,6 +3,7 @@
 #define SEGURO_BENCH_H
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +43,26 @@ static inline void *bench_allocate(size_t count, size_t size) {
     bench_fail("no memory");
   }
   return bytes;
+}
+
+/* Keeps this process to the processor with that number, or to all others that it may use. On one processor nothing is left to choose. */
+static inline void bench_place(int processor, int is_there) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+    bench_fail("the processors: %s", strerror(errno));
+  }
+  if (!CPU_ISSET(processor, &allowed) || CPU_COUNT(&allowed) == 1) {
+    return;
+  }
+  if (is_there) {
+    CPU_ZERO(&allowed);
+    CPU_SET(processor, &allowed);
+  } else {
+    CPU_CLR(processor, &allowed);
+  }
+  if (sched_setaffinity(0, sizeof allowed, &allowed) != 0) {
+    bench_fail("processor %d: %s", processor, strerror(errno));
+  }
 }
 
 /* Payload that differs from word to word, so that nothing on the way can be compressed away. */

@@ -1,8 +1,9 @@
 /* The control of round trips: two processes, one Unix stream socket, blocking writes and reads, nothing else.
  *
- *   echo_control ROUNDS BYTES-THERE BYTES-BACK
+ *   echo_control ROUNDS BYTES-THERE BYTES-BACK PROCESSOR
  *
- * Prints one line of JSON: the round trips' latencies.
+ * One end runs on that processor, the other on those that are left: where the kernel may choose, a round trip takes some 3 us
+ * on one processor or twenty times that on two, by chance. Prints one line of JSON: the round trips' latencies.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -31,8 +32,8 @@ static void read_whole(int fd, uint8_t *into, uint64_t size) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) {
-    bench_fail("echo_control ROUNDS BYTES-THERE BYTES-BACK");
+  if (argc != 5) {
+    bench_fail("echo_control ROUNDS BYTES-THERE BYTES-BACK PROCESSOR");
   }
   uint64_t rounds = bench_number(argv[1]), there = bench_number(argv[2]), back = bench_number(argv[3]);
   uint8_t *message = bench_allocate(1, there > back ? there : back);
@@ -45,6 +46,7 @@ int main(int argc, char **argv) {
   if (child < 0) {
     bench_fail("echo_control: fork: %s", strerror(errno));
   }
+  bench_place(atoi(argv[4]), child != 0);
   int fd = ends[child == 0];
   close(ends[child != 0]);
   uint64_t begin_ns = bench_now_ns();

@@ -1,15 +1,18 @@
 /* The control of every figure over shared memory: two processes, one ring (ring/ring.h), messages, nothing else.
  *
  *   ring_control transfer MESSAGES BYTES-PER-MESSAGE
- *   ring_control spin ROUNDS BYTES-PER-MESSAGE
- *   ring_control sleep ROUNDS BYTES-PER-MESSAGE
+ *   ring_control spin ROUNDS BYTES-PER-MESSAGE PROCESSOR
+ *   ring_control sleep ROUNDS BYTES-PER-MESSAGE PROCESSOR
  *   ring_control walk MESSAGES BYTES-PER-MESSAGE DIR
+ *   ring_control copy MESSAGES BYTES-PER-MESSAGE
  *
  * transfer: the child copies messages in, from memory larger than the processor's caches; the parent copies them out
  * and computes the CRC32C of each on its copy. Whoever can do nothing looks at the ring for a while and then sleeps
  * until a doorbell. spin: round trips in which both sides look without end, so they need two processors. sleep: round
- * trips in which both sides sleep, woken by a byte on a socket. walk: as transfer, but the messages are the values of an
- * LMDB environment (of lmdb_control) in the order of their keys. Each prints one line of JSON.
+ * trips in which both sides sleep, woken by a byte on a socket. Of both, one end runs on that processor, the other on those
+ * that are left. walk: as transfer, but the messages are the values of an LMDB environment (of lmdb_control) in the order of
+ * their keys. copy: no ring and no second process, each message is copied once, with memcpy, into memory of the ring's size.
+ * Each prints one line of JSON.
  */
 #include <lmdb.h>
 #include <poll.h>
@@ -75,8 +78,7 @@ static void wait_for(end *self, int is_room) {
     uint64_t now_ns = self->spin_ns == UINT64_MAX ? 0 : bench_now_ns();
     until_ns = until_ns == 0 && now_ns > 0 ? now_ns + self->spin_ns : until_ns;
     if (now_ns > 0 && now_ns >= until_ns) {
-      int64_t found =
-          is_room ? seguro_ring_producer_sleep(&self->producer) : seguro_ring_consumer_sleep(&self->consumer);
+      int64_t found = is_room ? seguro_ring_producer_sleep(&self->producer) : seguro_ring_consumer_sleep(&self->consumer);
       if (found != 0) {
         return;
       }
@@ -232,14 +234,38 @@ static void round_trips(end *self, uint64_t rounds, uint64_t size) {
   free(message);
 }
 
+/* From memory larger than the processor's caches, as a transfer's producer does. */
+static void copy_once(uint64_t messages, uint64_t size) {
+  uint64_t count = source_bytes / size > 0 ? source_bytes / size : 1;
+  uint64_t places = data_bytes / size > 0 ? data_bytes / size : 1;
+  uint8_t *source = bench_allocate(count, size), *into = bench_allocate(places, size);
+  bench_fill(source, count * size);
+  memset(into, 1, places * size);
+  uint64_t begin_ns = bench_now_ns();
+  for (uint64_t i = 0; i < messages; i++) {
+    uint8_t *place = into + i % places * size;
+    memcpy(place, source + i % count * size, size);
+    /* Somebody might read it: the compiler may leave no copy out. */
+    __asm__ volatile("" : : "r"(place) : "memory");
+  }
+  bench_print_transfer(messages, messages * size, bench_now_ns() - begin_ns);
+  free(into);
+  free(source);
+}
+
 int main(int argc, char **argv) {
   const char *verb = argc == 4 || argc == 5 ? argv[1] : "";
-  int is_walk = argc == 5 && strcmp(verb, "walk") == 0;
-  int is_transfer = is_walk || strcmp(verb, "transfer") == 0, is_spin = strcmp(verb, "spin") == 0;
-  if (!is_transfer && !is_spin && strcmp(verb, "sleep") != 0) {
-    bench_fail("ring_control transfer|spin|sleep|walk COUNT BYTES-PER-MESSAGE [DIR]");
+  int is_walk = argc == 5 && strcmp(verb, "walk") == 0, is_copy = argc == 4 && strcmp(verb, "copy") == 0;
+  int is_transfer = is_walk || (argc == 4 && strcmp(verb, "transfer") == 0);
+  int is_spin = argc == 5 && strcmp(verb, "spin") == 0, is_sleep = argc == 5 && strcmp(verb, "sleep") == 0;
+  if (!is_transfer && !is_copy && !is_spin && !is_sleep) {
+    bench_fail("ring_control transfer|spin|sleep|walk|copy COUNT BYTES-PER-MESSAGE [PROCESSOR|DIR]");
   }
   uint64_t count = bench_number(argv[2]), size = bench_number(argv[3]);
+  if (is_copy) {
+    copy_once(count, size);
+    return 0;
+  }
   uint64_t total_bytes = seguro_ring_total_bytes(data_bytes, data_bytes);
   void *memory = mmap(NULL, total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   int ends[2];
@@ -256,6 +282,9 @@ int main(int argc, char **argv) {
   int is_server = child != 0;
   close(ends[is_server ? 1 : 0]);
   begin_end(&self, memory, &geometry, ends[is_server ? 0 : 1], is_server);
+  if (!is_transfer) {
+    bench_place(atoi(argv[4]), is_server);
+  }
   if (is_walk && !is_server) {
     run_walker(&self, count, size, argv[4]);
   } else if (is_transfer) {

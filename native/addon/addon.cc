@@ -5,11 +5,14 @@ namespace seguro {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitAssembler(env, exports);
+  InitBench(env, exports);
   InitCrc32c(env, exports);
   InitDigestChain(env, exports);
+  InitEventMemory(env, exports);
   InitFreeMemory(env, exports);
+  InitHoldFile(env, exports);
   InitKeepMemory(env, exports);
-  InitLmdbEnvironment(env, exports);
+  InitKvEnvironment(env, exports);
   InitPeerCredentials(env, exports);
   InitPierLock(env, exports);
   InitPierReader(env, exports);
@@ -18,6 +21,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSendBuffer(env, exports);
   InitUnpack(env, exports);
   InitRingHub(env, exports);
+  InitRingReplay(env, exports);
   return exports;
 }
 

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "addon.h"
+#include "event_memory.h"
 
 namespace seguro {
 
@@ -32,8 +33,6 @@ uint64_t IdOf(Napi::Value value) {
   bool lossless = false;
   return value.As<Napi::BigInt>().Uint64Value(&lossless);
 }
-
-void FreeBytes(napi_env, void *data, void *) { std::free(data); }
 
 }  // namespace
 
@@ -122,11 +121,8 @@ Napi::Value Assembler::TakeOwned(const Napi::CallbackInfo &info) {
     throw Napi::Error::New(env, "out of memory in the assembler");
   }
   Publish();
-  // V8 counts the length of an external buffer as external memory by itself, so nothing is reported here.
   napi_value result = nullptr;
-  if (napi_create_external_buffer(env, bytes.size(), bytes.data(), FreeBytes, nullptr, &result) == napi_ok) {
-    bytes.Release();
-  } else {
+  if (!EventMemoryToJs(env, &bytes, &result)) {
     // A build of Node with pointer compression allows no external buffers.
     result = Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
   }

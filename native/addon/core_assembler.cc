@@ -11,6 +11,20 @@ constexpr size_t kStepBytes = 16384;
 /** What an event's announced length may reserve before any of its payload has come. */
 constexpr size_t kEventReserveBytes = 4096;
 
+/** Of a record of which so much has come (one part in so many) the rest is expected. */
+constexpr uint64_t kExpectFromPart = 8;
+
+/** A record beyond this part of run_bytes is a long one. */
+constexpr size_t kLongPart = 8;
+
+/**
+ * For how much of a record to have room when `come` bytes of it are there: for all of it soon, so that they need not be moved again, but not for
+ * what a header alone promises.
+ */
+uint64_t RoomFor(uint64_t record_bytes, uint64_t come) {
+  return come >= record_bytes / kExpectFromPart ? std::max(come, record_bytes) : come;
+}
+
 constexpr uint8_t kZeros[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 
 }  // namespace
@@ -31,7 +45,7 @@ AssemblerStatus AssemblerCore::Fail(AssemblerStatus status, uint64_t id) {
   return status;
 }
 
-AssemblerStatus AssemblerCore::Push(const uint8_t *chunk, size_t size) {
+AssemblerStatus AssemblerCore::Push(const uint8_t *chunk, size_t size, size_t ahead) {
   if (status_ != AssemblerStatus::kOk) {
     return status_;
   }
@@ -48,11 +62,11 @@ AssemblerStatus AssemblerCore::Push(const uint8_t *chunk, size_t size) {
       head_size_ += static_cast<uint32_t>(taken);
       if (head_size_ == SEGURO_RECORD_HEADER_BYTES) {
         head_size_ = 0;
-        Start(seguro_record_load(head_), Phase::kRecord, size - taken);
+        Start(seguro_record_load(head_), Phase::kRecord, size - taken + ahead);
       }
     } else {
       taken = std::min<uint64_t>(payload_left_ + padding_left_, size);
-      Absorb(chunk, taken);
+      Absorb(chunk, taken, size - taken + ahead);
     }
     if (status_ != AssemblerStatus::kOk) {
       return status_;
@@ -82,7 +96,7 @@ AssemblerStatus AssemblerCore::PushPayload(const uint8_t *chunk, size_t size) {
   if (phase_ != Phase::kEvent || size > payload_left_) {
     return Fail(AssemblerStatus::kBadRecord, phase_ == Phase::kEvent ? id_ : 0);
   }
-  return Absorb(chunk, size);
+  return Absorb(chunk, size, 0);
 }
 
 /** Judges the header in head_ and begins its record. `here` is how many bytes follow it in the caller's hands: what may be reserved. */
@@ -102,7 +116,9 @@ AssemblerStatus AssemblerCore::Start(const seguro_record_header &header, Phase p
   uint64_t record_bytes = seguro_record_bytes(header.length_bytes);
   large_ = record_bytes > options_.piece_bytes;
   bool repeat = run_end_ > 0 && header.id != run_last_ + 1;
-  if (run_end_ > 0 && (large_ || repeat)) {
+  // Before a long record that would take it over run_bytes too: its bytes need not be moved when the run is taken. A short one would make a run of itself.
+  bool overflows = record_bytes > options_.run_bytes / kLongPart && run_end_ + record_bytes > options_.run_bytes;
+  if (run_end_ > 0 && (large_ || repeat || overflows)) {
     CloseRun();
   }
   id_ = header.id;
@@ -117,7 +133,8 @@ AssemblerStatus AssemblerCore::Start(const seguro_record_header &header, Phase p
   // over would otherwise make us reserve the rest of its chunk for each.
   size_t most = large_ ? options_.piece_bytes : repeat ? record_bytes : std::max(record_bytes, options_.run_bytes);
   ByteBuffer &target = large_ ? piece_ : run_;
-  target.Reserve(std::min(SEGURO_RECORD_HEADER_BYTES + here, most), options_.run_bytes + options_.piece_bytes);
+  size_t come = SEGURO_RECORD_HEADER_BYTES + here;
+  target.Reserve(std::min(run_end_ == 0 ? RoomFor(record_bytes, come) : come, most), options_.run_bytes + options_.piece_bytes);
   target.Append(head_, SEGURO_RECORD_HEADER_BYTES);
   return payload_left_ + padding_left_ == 0 ? Finish() : status_;
 }
@@ -135,13 +152,17 @@ bool AssemblerCore::CheckCopy(const uint8_t *copy, size_t size) {
   return true;
 }
 
-/** Takes bytes of the record half way: at most those still missing. Runs on into Finish with the last of them. */
-AssemblerStatus AssemblerCore::Absorb(const uint8_t *chunk, size_t size) {
+/** Takes bytes of the record half way: at most those still missing. Runs on into Finish with the last of them. `ahead` as in Push. */
+AssemblerStatus AssemblerCore::Absorb(const uint8_t *chunk, size_t size, size_t ahead) {
   if (large_) {
     return AbsorbPiece(chunk, size);
   }
-  // A run is never longer than the record that takes it over run_bytes.
-  run_.Reserve(size, options_.run_bytes + options_.piece_bytes);
+  uint64_t left = payload_left_ + padding_left_;
+  uint64_t come = record_bytes_ - left;
+  // A run is never longer than run_bytes, or its only record.
+  // Behind other records its end need not fit: it moves when they are taken.
+  uint64_t room = run_end_ == 0 ? RoomFor(record_bytes_, come + std::min<uint64_t>(left, size + ahead)) - come : size;
+  run_.Reserve(room, options_.run_bytes + options_.piece_bytes);
   while (size > 0) {
     size_t step = std::min(size, kStepBytes);
     if (!CheckCopy(run_.Append(chunk, step), step)) {
@@ -312,7 +333,7 @@ ByteBuffer AssemblerCore::TakeOwned() {
   }
   ByteBuffer tail;
   if (TailBytes() > 0) {
-    tail.Reserve(TailBytes(), TailBytes());
+    tail.Reserve(RoomFor(record_bytes_, TailBytes()), record_bytes_);
     tail.Append(run_.data() + run_end_, TailBytes());
   }
   run_.Truncate(run_end_);

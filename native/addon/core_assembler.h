@@ -14,7 +14,7 @@ namespace seguro {
 enum class AssemblerStatus : uint32_t { kOk = 0, kBadRecord = 20, kGap = 21, kTooLarge = 25, kBadId = 27 };
 
 struct AssemblerOptions {
-  size_t run_bytes;          // a run is closed when it has reached this, at least 1
+  size_t run_bytes;          // a run is closed when it has reached this, or a long record would take it beyond; at least 1
   size_t piece_bytes;        // a longer record goes out in pieces, at least 32 and a multiple of 8
   uint64_t event_bytes_max;  // greatest payload, at most SEGURO_EVENT_BYTES_MAX
 };
@@ -43,8 +43,8 @@ class AssemblerCore {
   /** The id the next record must have; 0: any. Only at a boundary. */
   void Expect(uint64_t id) { expected_ = id; }
 
-  /** Takes the next bytes of the record stream. */
-  AssemblerStatus Push(const uint8_t *chunk, size_t size);
+  /** Takes the next bytes of the record stream. `ahead`: how many more the caller has in hand, so that memory is reserved for all of them at once. */
+  AssemblerStatus Push(const uint8_t *chunk, size_t size, size_t ahead = 0);
 
   /** Begins an event that comes without a checksum (protocol 0); its payload follows through PushPayload. */
   AssemblerStatus BeginEvent(uint64_t id, uint64_t length_bytes);
@@ -78,7 +78,7 @@ class AssemblerCore {
   };
 
   AssemblerStatus Start(const seguro_record_header &header, Phase phase, size_t here);
-  AssemblerStatus Absorb(const uint8_t *chunk, size_t size);
+  AssemblerStatus Absorb(const uint8_t *chunk, size_t size, size_t ahead);
   AssemblerStatus AbsorbPiece(const uint8_t *chunk, size_t size);
   AssemblerStatus Finish();
   AssemblerStatus Fail(AssemblerStatus status, uint64_t id);
@@ -93,16 +93,16 @@ class AssemblerCore {
   AssemblerOptions options_;
   AssemblerStatus status_ = AssemblerStatus::kOk;
   Phase phase_ = Phase::kHeader;
-  bool large_ = false;        // the record half way goes out in pieces
-  uint32_t crc_ = 0;          // of the record half way, so far
+  bool large_ = false;         // the record half way goes out in pieces
+  uint32_t crc_ = 0;           // of the record half way, so far
   uint32_t crc_promised_ = 0;  // by its header
   uint32_t head_size_ = 0;
   uint8_t head_[SEGURO_RECORD_HEADER_BYTES];
   uint64_t expected_ = 0;
   uint64_t failed_id_ = 0;
-  uint64_t id_ = 0;             // of the record half way
-  uint64_t record_bytes_ = 0;   // of the record half way
-  uint64_t payload_left_ = 0;   // bytes still to come
+  uint64_t id_ = 0;            // of the record half way
+  uint64_t record_bytes_ = 0;  // of the record half way
+  uint64_t payload_left_ = 0;  // bytes still to come
   uint64_t padding_left_ = 0;
 
   /** The run being gathered: whole records up to run_end_, then the record half way unless it is large. */

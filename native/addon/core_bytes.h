@@ -1,6 +1,8 @@
 // A growable run of bytes in malloc'ed memory, which can be given away whole: how payload bytes reach JavaScript without a copy.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -11,6 +13,9 @@
 #include <utility>
 
 namespace seguro {
+
+/** From so much on pages are made ahead of use. */
+constexpr size_t kPopulateBytes = size_t{128} << 10;
 
 /** Owns its memory; moves, never copies. Throws std::bad_alloc, and is then as it was before. */
 class ByteBuffer {
@@ -90,7 +95,23 @@ class ByteBuffer {
       throw std::bad_alloc();
     }
     data_ = static_cast<uint8_t *>(moved);
+    bool grows = capacity > capacity_;
     capacity_ = capacity;
+    if (grows && capacity - size_ >= kPopulateBytes) Populate();
+  }
+
+  /**
+   * Has the pages that are about to be written made all at once: each one's own fault costs more than twice as much, and of a gigabyte of new
+   * memory a second, as a store in memory needs it, the faults are half of the work. Pages that are there cost next to nothing.
+   */
+  void Populate() {
+#ifdef MADV_POPULATE_WRITE
+    constexpr uintptr_t page = 4096;
+    auto begin = (reinterpret_cast<uintptr_t>(data_ + size_) + page - 1) / page * page;
+    auto end = reinterpret_cast<uintptr_t>(data_ + capacity_) / page * page;
+    // An older kernel knows no such advice: then they come one by one.
+    if (end > begin) madvise(reinterpret_cast<void *>(begin), end - begin, MADV_POPULATE_WRITE);
+#endif
   }
 
   void Swap(ByteBuffer &other) noexcept {

@@ -123,19 +123,21 @@ bool RingIntake::TakeAppend(seguro_ring_consumer *consumer, uint64_t bytes, std:
   uint64_t wanted = body_left_ < bytes ? body_left_ : bytes;
   seguro_ring_span spans[2];
   seguro_ring_spans(consumer, wanted, spans);
-  if (!AssembleSpan(spans[0].bytes, spans[0].length_bytes, items) || !AssembleSpan(spans[1].bytes, spans[1].length_bytes, items)) {
-    return false;
-  }
+  // The frames behind this one are most likely of the same kind.
+  uint64_t behind = bytes - wanted;
+  if (!AssembleSpan(spans[0], spans[1].length_bytes + behind, items) || !AssembleSpan(spans[1], behind, items)) return false;
   seguro_ring_skip(consumer, wanted);
   body_left_ -= wanted;
   if (body_left_ == 0) phase_ = Phase::kHeader;
   return true;
 }
 
-bool RingIntake::AssembleSpan(const uint8_t *bytes, uint64_t length, std::vector<RingItem> *items) {
+bool RingIntake::AssembleSpan(const seguro_ring_span &span, uint64_t ahead, std::vector<RingItem> *items) {
+  const uint8_t *bytes = span.bytes;
+  uint64_t length = span.length_bytes;
   while (length > 0) {
     uint64_t part = in_batch_ && batch_left_ < length ? batch_left_ : length;
-    AssemblerStatus status = assembler_.Push(bytes, part);
+    AssemblerStatus status = assembler_.Push(bytes, part, in_batch_ ? 0 : length - part + ahead);
     if (status != AssemblerStatus::kOk) {
       Gather(items);
       RingItem item{RingItem::kRefused};

@@ -95,7 +95,7 @@ class RingIntake {
   bool Take(seguro_ring_consumer *consumer, uint64_t available, std::vector<RingItem> *items);
   bool TakeHeader(seguro_ring_consumer *consumer, uint64_t available, std::vector<RingItem> *items);
   bool TakeAppend(seguro_ring_consumer *consumer, uint64_t bytes, std::vector<RingItem> *items);
-  bool AssembleSpan(const uint8_t *bytes, uint64_t length, std::vector<RingItem> *items);
+  bool AssembleSpan(const seguro_ring_span &span, uint64_t ahead, std::vector<RingItem> *items);
   bool TakePadding(seguro_ring_consumer *consumer, uint64_t bytes, std::vector<RingItem> *items);
   void FinishFrame(std::vector<RingItem> *items);
   void Gather(std::vector<RingItem> *items);

@@ -8,17 +8,7 @@
 
 namespace seguro {
 
-namespace {
-
-struct BlockHeader {
-  bool manifest;
-  uint64_t first_id;
-  uint64_t count;
-  uint64_t records_bytes;
-};
-
-/** Reads and checks a header by itself. `value_bytes` are readable. Returns null or which check failed. */
-const char *ReadHeader(const uint8_t *at, size_t value_bytes, const UnpackOptions &options, BlockHeader *header) {
+const char *ReadBlockHeader(const uint8_t *at, size_t value_bytes, const UnpackOptions &options, BlockHeader *header) {
   if (value_bytes < SEGURO_BLOCK_HEADER_BYTES) {
     return "a block's header is cut short";
   }
@@ -65,6 +55,8 @@ const char *ReadHeader(const uint8_t *at, size_t value_bytes, const UnpackOption
   return nullptr;
 }
 
+namespace {
+
 /** One pass over the rows; the fields say how far it is. */
 class Unpacker {
  public:
@@ -102,7 +94,7 @@ class Unpacker {
 
   void TakeBlock(const uint8_t *value, size_t value_bytes) {
     BlockHeader header;
-    if (const char *error = ReadHeader(value, value_bytes, options_, &header)) {
+    if (const char *error = ReadBlockHeader(value, value_bytes, options_, &header)) {
       return Stop(UnpackStop::kDamaged, next_, error);
     }
     if (next_ == 0 && header.first_id > options_.through_id) {

@@ -31,6 +31,16 @@ struct UnpackResult {
   uint8_t manifest[SEGURO_BLOCK_HEADER_BYTES];  // when stopped at one
 };
 
+struct BlockHeader {
+  bool manifest;
+  uint64_t first_id;
+  uint64_t count;
+  uint64_t records_bytes;
+};
+
+/** Reads and checks a block's header by itself, against ship, kind and log. `value_bytes` are readable. Returns null or which check failed. */
+const char *ReadBlockHeader(const uint8_t *at, size_t value_bytes, const UnpackOptions &options, BlockHeader *header);
+
 /** Works within `rows` alone: the first block's records stay where they lie, what is kept of later ones moves down to follow. Any thread. */
 UnpackResult Unpack(uint8_t *rows, size_t size, const UnpackOptions &options);
 

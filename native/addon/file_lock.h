@@ -1,5 +1,7 @@
-// An exclusive lock on a store's folder: flock on DIR/seguro.lock, which names the holder; the kernel releases it when the process dies.
+// An exclusive lock (flock) on a small file that names its holder, such as a store's DIR/seguro.lock; the kernel releases it when the process dies.
 #pragma once
+
+#include <sys/stat.h>
 
 #include <string>
 
@@ -15,6 +17,8 @@ class FileLock {
   /// Takes the lock on the file `path` (created 0600 where allowed) and writes `holder` into it. Returns 0 or an errno; EWOULDBLOCK when
   /// another process (or another opener in this one) has it, and then `other` is what that one wrote.
   int Acquire(const std::string &path, const std::string &holder, std::string *other);
+  /// Which file it is that is locked, whatever lies under its name by now. Returns 0, or -1 with errno; only after `Acquire`.
+  int Stat(struct stat *found) const { return fstat(fd_, found); }
   void Release();
 
  private:

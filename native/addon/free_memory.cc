@@ -13,8 +13,6 @@ static void FreeMemory(const Napi::CallbackInfo &info) {
   }
 }
 
-void InitFreeMemory(Napi::Env env, Napi::Object exports) {
-  exports.Set("freeMemory", Napi::Function::New(env, FreeMemory, "freeMemory"));
-}
+void InitFreeMemory(Napi::Env env, Napi::Object exports) { exports.Set("freeMemory", Napi::Function::New(env, FreeMemory, "freeMemory")); }
 
 }  // namespace seguro

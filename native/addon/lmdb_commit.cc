@@ -8,16 +8,16 @@ namespace seguro {
 namespace {
 
 // LMDB compares without looking whether there is anything to compare, and an empty buffer of JavaScript has no address.
-MDB_val ValOf(const LmdbSlice &slice) {
+MDB_val ValOf(const KvSlice &slice) {
   static uint8_t nothing = 0;
   return MDB_val{slice.size, slice.size == 0 ? &nothing : const_cast<uint8_t *>(slice.data)};
 }
 
 // Each function returns LMDB's code: exceptions stay out of the transaction, so that there is one place that ends it.
 
-int Judge(MDB_txn *txn, MDB_dbi dbi, const LmdbMember &member, bool *holds) {
+int Judge(MDB_txn *txn, MDB_dbi dbi, const KvMember &member, bool *holds) {
   *holds = true;
-  for (const LmdbCheck &check : member.checks) {
+  for (const KvCheck &check : member.checks) {
     MDB_val key = ValOf(check.key);
     MDB_val value{};
     int rc = mdb_get(txn, dbi, &key, &value);
@@ -35,14 +35,14 @@ int Judge(MDB_txn *txn, MDB_dbi dbi, const LmdbMember &member, bool *holds) {
   return 0;
 }
 
-int Put(MDB_txn *txn, MDB_dbi dbi, const LmdbWrite &write) {
+int Put(MDB_txn *txn, MDB_dbi dbi, const KvWrite &write) {
   MDB_val key = ValOf(write.key);
   MDB_val value{};
-  for (const LmdbSlice &piece : write.pieces) value.mv_size += piece.size;
+  for (const KvSlice &piece : write.pieces) value.mv_size += piece.size;
   int rc = mdb_put(txn, dbi, &key, &value, MDB_RESERVE);
   if (rc != 0) return rc;
   auto *at = static_cast<uint8_t *>(value.mv_data);
-  for (const LmdbSlice &piece : write.pieces) {
+  for (const KvSlice &piece : write.pieces) {
     if (piece.size == 0) continue;
     memcpy(at, piece.data, piece.size);
     at += piece.size;
@@ -50,7 +50,7 @@ int Put(MDB_txn *txn, MDB_dbi dbi, const LmdbWrite &write) {
   return 0;
 }
 
-int DeleteRange(MDB_txn *txn, MDB_dbi dbi, const LmdbWrite &write) {
+int DeleteRange(MDB_txn *txn, MDB_dbi dbi, const KvWrite &write) {
   MDB_cursor *cursor = nullptr;
   int rc = mdb_cursor_open(txn, dbi, &cursor);
   if (rc != 0) return rc;
@@ -66,22 +66,22 @@ int DeleteRange(MDB_txn *txn, MDB_dbi dbi, const LmdbWrite &write) {
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int Apply(MDB_txn *txn, MDB_dbi dbi, const LmdbWrite &write) {
-  if (write.kind == LmdbWrite::kPut) return Put(txn, dbi, write);
-  if (write.kind == LmdbWrite::kDeleteRange) return DeleteRange(txn, dbi, write);
+int Apply(MDB_txn *txn, MDB_dbi dbi, const KvWrite &write) {
+  if (write.kind == KvWrite::kPut) return Put(txn, dbi, write);
+  if (write.kind == KvWrite::kDeleteRange) return DeleteRange(txn, dbi, write);
   MDB_val key = ValOf(write.key);
   int rc = mdb_del(txn, dbi, &key, nullptr);
   return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int ApplyGroup(MDB_txn *txn, MDB_dbi dbi, const LmdbGroup &group, std::vector<uint8_t> *outcomes, bool *wrote) {
-  for (const LmdbMember &member : group) {
+int ApplyGroup(MDB_txn *txn, MDB_dbi dbi, const KvGroup &group, std::vector<uint8_t> *outcomes, bool *wrote) {
+  for (const KvMember &member : group) {
     bool holds = false;
     int rc = Judge(txn, dbi, member, &holds);
     if (rc != 0) return rc;
     outcomes->push_back(holds ? 1 : 0);
     if (!holds) continue;
-    for (const LmdbWrite &write : member.writes) {
+    for (const KvWrite &write : member.writes) {
       rc = Apply(txn, dbi, write);
       if (rc != 0) return rc;
       *wrote = true;
@@ -90,12 +90,12 @@ int ApplyGroup(MDB_txn *txn, MDB_dbi dbi, const LmdbGroup &group, std::vector<ui
   return 0;
 }
 
-size_t BytesOf(const LmdbGroup &group) {
+size_t BytesOf(const KvGroup &group) {
   size_t bytes = 0;
-  for (const LmdbMember &member : group) {
-    for (const LmdbWrite &write : member.writes) {
+  for (const KvMember &member : group) {
+    for (const KvWrite &write : member.writes) {
       bytes += write.key.size;
-      for (const LmdbSlice &piece : write.pieces) bytes += piece.size;
+      for (const KvSlice &piece : write.pieces) bytes += piece.size;
     }
   }
   return bytes;
@@ -103,14 +103,14 @@ size_t BytesOf(const LmdbGroup &group) {
 
 }  // namespace
 
-std::vector<uint8_t> LmdbStore::Commit(const LmdbGroup &group) {
+std::vector<uint8_t> LmdbStore::Commit(const KvGroup &group) {
   std::vector<uint8_t> outcomes;
   const char *step = "begin a commit";
   int rc;
   {
     std::shared_lock lock(gate_);
     RequireUsable();
-    if (options_.read_only) throw LmdbFailure("store-readonly", "the store was opened for reading");
+    if (options_.read_only) throw KvFailure("store-readonly", "the store was opened for reading");
     MDB_txn *txn = nullptr;
     bool wrote = false;
     rc = mdb_txn_begin(env_, nullptr, 0, &txn);

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "lmdb_failure.h"
+#include "kv_failure.h"
 #include "lmdb_files.h"
 #include "wire/bytes.h"
 
@@ -34,7 +34,7 @@ constexpr size_t kNodeHeaderBytes = 8;
 constexpr uint64_t kNoPage = ~uint64_t{0};
 constexpr int kGreatestDepth = 32;
 
-[[noreturn]] void Damaged(const std::string &what) { throw LmdbFailure("store-damaged", what); }
+[[noreturn]] void Damaged(const std::string &what) { throw KvFailure("store-damaged", what); }
 
 class ExtentWalk {
  public:
@@ -49,7 +49,8 @@ class ExtentWalk {
     uint8_t second[kMetaBytes];
     Read(second, sizeof second, page_bytes_);
     if (!IsMeta(second)) Damaged(file_ + " has lost its second meta page");
-    const uint8_t *meta = seguro_load_u64(second + kMetaLastPageOffset + 8) > seguro_load_u64(first + kMetaLastPageOffset + 8) ? second : first;
+    const uint8_t *meta =
+        seguro_load_u64(second + kMetaLastPageOffset + 8) > seguro_load_u64(first + kMetaLastPageOffset + 8) ? second : first;
     uint64_t last_page = seguro_load_u64(meta + kMetaLastPageOffset);
     if (last_page < file_bytes_ / page_bytes_) return;
     Walk(seguro_load_u64(meta + kMetaFreeOffset + kRootOffset), 0);
@@ -67,7 +68,7 @@ class ExtentWalk {
       Damaged(file_ + " is cut short: it has " + std::to_string(file_bytes_) + " bytes and needs those at " + std::to_string(offset));
     }
     ssize_t got = pread(fd_, to, bytes, static_cast<off_t>(offset));
-    if (got < 0) throw LmdbFailure::From(errno, "read " + file_);
+    if (got < 0) throw KvFailure::From(errno, "read " + file_);
     if (static_cast<size_t>(got) != bytes) Damaged(file_ + " is cut short at " + std::to_string(offset));
   }
 
@@ -78,7 +79,8 @@ class ExtentWalk {
     Read(page.data(), page.size(), page_number * page_bytes_);
     uint16_t flags = seguro_load_u16(page.data() + 10);
     size_t lower = seguro_load_u16(page.data() + 12);
-    if ((flags & (kBranch | kLeaf)) == 0 || lower < kPageHeaderBytes || lower > page.size()) Damaged(file_ + " has a broken page " + std::to_string(page_number));
+    if ((flags & (kBranch | kLeaf)) == 0 || lower < kPageHeaderBytes || lower > page.size())
+      Damaged(file_ + " has a broken page " + std::to_string(page_number));
     for (size_t at = kPageHeaderBytes; at + 2 <= lower; at += 2) {
       size_t node = seguro_load_u16(page.data() + at);
       if (node + kNodeHeaderBytes > page.size()) Damaged(file_ + " has a broken page " + std::to_string(page_number));
@@ -116,11 +118,11 @@ class ExtentWalk {
 void LmdbCheckExtent(const std::string &dir) {
   std::string file = dir + "/data.mdb";
   int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw LmdbFailure::From(errno, "open " + file);
+  if (fd < 0) throw KvFailure::From(errno, "open " + file);
   struct stat found {};
   int rc = fstat(fd, &found) == 0 ? 0 : errno;
   try {
-    if (rc != 0) throw LmdbFailure::From(rc, "look at " + file);
+    if (rc != 0) throw KvFailure::From(rc, "look at " + file);
     ExtentWalk(fd, file, static_cast<uint64_t>(found.st_size)).Run();
   } catch (...) {
     close(fd);

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "lmdb_failure.h"
+#include "kv_failure.h"
 
 namespace seguro {
 
@@ -26,10 +26,10 @@ static std::string ParentOf(const std::string &path) {
 
 void LmdbFlushFolder(const std::string &dir) {
   int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw LmdbFailure::From(errno, "open the folder " + dir);
+  if (fd < 0) throw KvFailure::From(errno, "open the folder " + dir);
   int rc = fsync(fd) == 0 ? 0 : errno;
   close(fd);
-  if (rc != 0) throw LmdbFailure::From(rc, "flush the folder " + dir);
+  if (rc != 0) throw KvFailure::From(rc, "flush the folder " + dir);
 }
 
 void LmdbCreateFolder(const std::string &dir) {
@@ -38,11 +38,11 @@ void LmdbCreateFolder(const std::string &dir) {
     LmdbCreateFolder(ParentOf(dir));
     rc = mkdir(dir.c_str(), kFolderMode) == 0 ? 0 : errno;
   }
-  if (rc != 0 && rc != EEXIST) throw LmdbFailure::From(rc, "create the folder " + dir);
+  if (rc != 0 && rc != EEXIST) throw KvFailure::From(rc, "create the folder " + dir);
   try {
     // Also where the folder was there: a process killed between making and flushing it leaves an entry that only memory holds.
     LmdbFlushFolder(ParentOf(dir));
-  } catch (const LmdbFailure &failure) {
+  } catch (const KvFailure &failure) {
     // A folder that is ours may lie in one that we may not read.
     if (rc == 0 || std::string(failure.code()) != "store-readonly") throw;
   }
@@ -52,10 +52,10 @@ void LmdbCreateDataFile(const std::string &dir) {
   struct stat found {};
   std::string file = dir + "/data.mdb";
   if (stat(file.c_str(), &found) == 0) return;
-  if (errno != ENOENT) throw LmdbFailure::From(errno, "look at " + file);
+  if (errno != ENOENT) throw KvFailure::From(errno, "look at " + file);
 
   std::string aside = dir + "/creating";
-  if (mkdir(aside.c_str(), kFolderMode) != 0 && errno != EEXIST) throw LmdbFailure::From(errno, "create the folder " + aside);
+  if (mkdir(aside.c_str(), kFolderMode) != 0 && errno != EEXIST) throw KvFailure::From(errno, "create the folder " + aside);
   // What a crash may have left of an earlier attempt.
   unlink((aside + "/data.mdb").c_str());
   unlink((aside + "/lock.mdb").c_str());
@@ -65,9 +65,9 @@ void LmdbCreateDataFile(const std::string &dir) {
   if (rc == 0) rc = mdb_env_open(env, aside.c_str(), MDB_NOTLS, kFileMode);
   if (rc == 0) rc = mdb_env_sync(env, 1);
   if (env != nullptr) mdb_env_close(env);
-  if (rc != 0) throw LmdbFailure::From(rc, "create " + aside + "/data.mdb");
+  if (rc != 0) throw KvFailure::From(rc, "create " + aside + "/data.mdb");
 
-  if (rename((aside + "/data.mdb").c_str(), file.c_str()) != 0) throw LmdbFailure::From(errno, "create " + file);
+  if (rename((aside + "/data.mdb").c_str(), file.c_str()) != 0) throw KvFailure::From(errno, "create " + file);
   unlink((aside + "/lock.mdb").c_str());
   rmdir(aside.c_str());
   LmdbFlushFolder(dir);

@@ -6,14 +6,14 @@
 
 namespace seguro {
 
-/// Creates `dir` and its missing parents, 0700, each flushed into its parent. Throws LmdbFailure.
+/// Creates `dir` and its missing parents, 0700, each flushed into its parent. Throws KvFailure.
 void LmdbCreateFolder(const std::string &dir);
 
 /// Makes an empty data file in `dir` if there is none: written and flushed aside, then renamed, so that a crash leaves none or a whole one.
-/// Throws LmdbFailure.
+/// Throws KvFailure.
 void LmdbCreateDataFile(const std::string &dir);
 
-/// Flushes the folder's entries. Throws LmdbFailure.
+/// Flushes the folder's entries. Throws KvFailure.
 void LmdbFlushFolder(const std::string &dir);
 
 /// Throws "store-damaged" if the file ends before a page that its newest meta reaches: LMDB would map it and die of SIGBUS.

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <utility>
 
+#include "journal_base.h"
 #include "lmdb_files.h"
 
 namespace seguro {
@@ -16,18 +17,26 @@ namespace seguro {
 static constexpr unsigned kForbiddenFlags = MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC;
 static constexpr uint64_t kLeastMapBytes = uint64_t{1} << 30;
 
-LmdbStore::LmdbStore(LmdbOptions options) : options_(std::move(options)) {
+LmdbStore::LmdbStore(KvOptions options) : options_(std::move(options)) {
+  struct stat segments {};
+  if (!options_.journal_base && stat((options_.dir + "/segments").c_str(), &segments) == 0) {
+    throw KvFailure("store-missing", "this folder holds a store of the engine journal: (open it by journal:DIR, or name another folder)");
+  }
   if (options_.create) LmdbCreateFolder(options_.dir);
   std::string lock_file = options_.dir + "/seguro.lock";
   std::string other;
   int rc = lock_.Acquire(lock_file, options_.holder, &other);
-  if (rc == EWOULDBLOCK) throw LmdbFailure("store-locked", other);
+  if (rc == EWOULDBLOCK) throw KvFailure("store-locked", other);
   // A folder that nobody can write and that never had a lock file has no writer.
   bool unwritable = rc == EACCES || rc == EROFS;
-  if (rc != 0 && !(unwritable && options_.read_only)) throw LmdbFailure::From(rc, "open " + lock_file);
+  if (rc != 0 && !(unwritable && options_.read_only)) throw KvFailure::From(rc, "open " + lock_file);
   if (options_.create) LmdbCreateDataFile(options_.dir);
   LmdbCheckExtent(options_.dir);
   OpenEnvironment();
+  if (!options_.journal_base && JournalIsBase(*this)) {
+    Close();
+    throw KvFailure("store-missing", "this is the base of a store of the engine journal: (open it by journal: and the folder around it)");
+  }
 }
 
 void LmdbStore::OpenEnvironment() {
@@ -41,7 +50,7 @@ void LmdbStore::OpenEnvironment() {
   }
   // LMDB wants to write its own lock file even to read. Where we may not, our lock on the folder keeps Seguro's writers out.
   if (rc == EACCES && options_.read_only) rc = TryOpen(map_bytes, flags | MDB_NOLOCK);
-  if (rc != 0) throw LmdbFailure::From(rc, "open " + options_.dir + "/data.mdb");
+  if (rc != 0) throw KvFailure::From(rc, "open " + options_.dir + "/data.mdb");
 }
 
 int LmdbStore::TryOpen(uint64_t map_bytes, unsigned flags) {
@@ -84,8 +93,8 @@ int LmdbStore::TryOpen(uint64_t map_bytes, unsigned flags) {
 }
 
 void LmdbStore::RequireUsable() const {
-  if (poisoned_) throw LmdbFailure("store-failed", poison_);
-  if (env_ == nullptr) throw LmdbFailure("store-closed", "the store is closed");
+  if (poisoned_) throw KvFailure("store-failed", poison_);
+  if (env_ == nullptr) throw KvFailure("store-closed", "the store is closed");
 }
 
 void LmdbStore::CommitFailed(int rc, const char *step, size_t group_bytes) {
@@ -94,7 +103,7 @@ void LmdbStore::CommitFailed(int rc, const char *step, size_t group_bytes) {
   // disk is told from a broken one by trying. Pages beside the values: some per level and per free list.
   static constexpr size_t kRoomBesideValues = size_t{4} << 20;
   if (rc == EIO && !reopen && LmdbNoRoom(options_.dir, 2 * group_bytes + kRoomBesideValues)) rc = ENOSPC;
-  LmdbFailure failure = LmdbFailure::From(rc, step);
+  KvFailure failure = KvFailure::From(rc, step);
   if (std::string(failure.code()) != "store-full" && rc != ENOMEM && rc != MDB_TXN_FULL) {
     // A page that was to be flushed may be lost while the page cache still shows it: nothing more is said of this store until an operator
     // has looked at the disk and opened it again.
@@ -121,7 +130,7 @@ void LmdbStore::Reopen() {
   env_ = nullptr;
   try {
     OpenEnvironment();
-  } catch (const LmdbFailure &failure) {
+  } catch (const KvFailure &failure) {
     Poison(std::string("the store could not be opened again after a failed write: ") + failure.what());
   }
 }

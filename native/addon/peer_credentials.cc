@@ -14,11 +14,16 @@ namespace seguro {
 /** The name Node gives the error numbers that getsockopt has, so that callers can match `code` as with any system call. */
 static const char *CodeOf(int number) {
   switch (number) {
-    case EBADF: return "EBADF";
-    case ENOTSOCK: return "ENOTSOCK";
-    case ENOPROTOOPT: return "ENOPROTOOPT";
-    case EINVAL: return "EINVAL";
-    default: return "EIO";
+    case EBADF:
+      return "EBADF";
+    case ENOTSOCK:
+      return "ENOTSOCK";
+    case ENOPROTOOPT:
+      return "ENOPROTOOPT";
+    case EINVAL:
+      return "EINVAL";
+    default:
+      return "EIO";
   }
 }
 

@@ -9,18 +9,18 @@ constexpr char kTable[] = "EVENTS";
 // So many entries are looked at between two questions whether the snapshot still stands.
 constexpr uint64_t kWalkEntries = 1024;
 
-Events::Events(const Snapshot& snapshot, const FreePages& free_pages)
+Events::Events(const Snapshot &snapshot, const FreePages &free_pages)
     : snapshot_(snapshot), free_pages_(free_pages), table_(FindTable(snapshot, kTable, kTreeIntegerKey, &free_pages)) {}
 
-static PierFault Gap(const std::string& path, uint64_t before, uint64_t after) {
+static PierFault Gap(const std::string &path, uint64_t before, uint64_t after) {
   return {"pier-gap", path + ": events are missing: " + std::to_string(before) + " is followed by " + std::to_string(after),
           "a log with a gap cannot be replayed; find another copy of the pier"};
 }
 
-Events::Value Events::ValueAt(const TreeCursor& cursor) const {
+Events::Value Events::ValueAt(const TreeCursor &cursor) const {
   Value value;
   value.id = cursor.Id();
-  const Node& node = cursor.node();
+  const Node &node = cursor.node();
   if (value.id == 0 || value.id > SEGURO_EVENT_ID_MAX || (node.flags & ~kNodeBig) != 0) {
     throw snapshot_.Damaged(cursor.leaf_page(), "(table EVENTS) has an entry that is no event");
   }
@@ -55,7 +55,7 @@ Span Events::Measure() const {
 }
 
 // Counts one entry, which must be the next.
-void Events::Count(const TreeCursor& cursor, Survey& survey) const {
+void Events::Count(const TreeCursor &cursor, Survey &survey) const {
   Value value = ValueAt(cursor);
   if (survey.span.count == 0) {
     survey.span.first_id = value.id;
@@ -79,7 +79,7 @@ void Events::Count(const TreeCursor& cursor, Survey& survey) const {
   }
 }
 
-bool Events::Walk(Survey& survey) const {
+bool Events::Walk(Survey &survey) const {
   Survey walked = survey;
   TreeCursor cursor(snapshot_, table_.tree, kTable, &free_pages_);
   bool on = table_.found && (walked.span.count == 0 ? cursor.First() : cursor.Seek(walked.span.last_id + 1));
@@ -117,7 +117,7 @@ TreeCursor Events::SeekExactly(uint64_t id) const {
   throw PierFault("pier-range", snapshot_.file().path() + ": event " + std::to_string(id) + " is not in this log");
 }
 
-void Events::CheckOverflowHeader(const Value& value, const uint8_t* header) const {
+void Events::CheckOverflowHeader(const Value &value, const uint8_t *header) const {
   uint64_t pages = OverflowPages(value.bytes, snapshot_.page_bytes());
   if (seguro_load_u64(header) != value.page || seguro_load_u16(header + 10) != kPageOverflow || seguro_load_u32(header + 12) != pages) {
     throw snapshot_.Damaged(value.page, "should begin event " + std::to_string(value.id) + ", and does not: it was lost or overwritten");
@@ -125,7 +125,7 @@ void Events::CheckOverflowHeader(const Value& value, const uint8_t* header) cons
 }
 
 // `bytes` are the value's from `offset_bytes` on; both ends lie on the file's 4096-byte grid, or at the value's ends.
-void Events::CheckZeros(const Value& value, uint64_t offset_bytes, const uint8_t* bytes, size_t length_bytes) const {
+void Events::CheckZeros(const Value &value, uint64_t offset_bytes, const uint8_t *bytes, size_t length_bytes) const {
   // The first page holds its own header, which is checked by itself.
   size_t at = offset_bytes == 0 ? kLostPageBytes - kPageHeaderBytes : 0;
   for (; at < length_bytes; at += kLostPageBytes) {
@@ -145,7 +145,7 @@ void Events::CheckZeros(const Value& value, uint64_t offset_bytes, const uint8_t
 }
 
 // Copies a value that lies on pages of its own to `to`; returns the checksum `crc` extended over it.
-uint32_t Events::CopyOverflow(const Value& value, uint8_t* to, uint32_t crc, bool accept_zero_pages) const {
+uint32_t Events::CopyOverflow(const Value &value, uint8_t *to, uint32_t crc, bool accept_zero_pages) const {
   uint8_t header[kPageHeaderBytes];
   uint64_t start = snapshot_.OffsetOf(value.page);
   for (uint64_t at = 0; at < value.bytes;) {
@@ -170,8 +170,8 @@ uint64_t Events::LastId() const {
   return table_.found && cursor.Last() ? ValueAt(cursor).id : 0;
 }
 
-void Events::PackOne(const Value& value, uint8_t* to, bool accept_zero_pages) const {
-  uint8_t* payload = to + SEGURO_RECORD_HEADER_BYTES;
+void Events::PackOne(const Value &value, uint8_t *to, bool accept_zero_pages) const {
+  uint8_t *payload = to + SEGURO_RECORD_HEADER_BYTES;
   // The padding first: a payload that fills the last word overwrites it.
   std::memset(to + seguro_record_bytes(value.bytes) - 8, 0, 8);
   uint32_t crc = seguro_record_begin(to, value.id, value.bytes);
@@ -184,7 +184,7 @@ void Events::PackOne(const Value& value, uint8_t* to, bool accept_zero_pages) co
   seguro_store_u32(to + 20, crc);
 }
 
-std::optional<Run> Events::Pack(const Request& request, std::optional<LargeEvent>& large) const {
+std::optional<Run> Events::Pack(const Request &request, std::optional<LargeEvent> &large) const {
   TreeCursor cursor = SeekExactly(request.from_id);
   Run run;
   run.first_id = request.from_id;
@@ -219,7 +219,7 @@ std::optional<Run> Events::Pack(const Request& request, std::optional<LargeEvent
         unchecked = 0;
       }
     }
-  } catch (const PierFault&) {
+  } catch (const PierFault &) {
     // The events before the damage are good; the next call begins at it and reports it.
     if (run.count == 0) {
       throw;

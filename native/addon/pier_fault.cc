@@ -6,7 +6,7 @@
 
 namespace seguro {
 
-PierFault SystemFault(const std::string& what, int error_number) {
+PierFault SystemFault(const std::string &what, int error_number) {
   std::string text = what + ": " + std::strerror(error_number);
   switch (error_number) {
     case ENOENT:

@@ -11,7 +11,7 @@ namespace seguro {
 struct PierFault : std::exception {
   PierFault(std::string code_, std::string text_, std::string hint_ = "")
       : code(std::move(code_)), text(std::move(text_)), hint(std::move(hint_)) {}
-  const char* what() const noexcept override { return text.c_str(); }
+  const char *what() const noexcept override { return text.c_str(); }
 
   std::string code;
   std::string text;
@@ -19,6 +19,6 @@ struct PierFault : std::exception {
 };
 
 // A failed system call: permission, a full disk and a missing file have codes of their own.
-PierFault SystemFault(const std::string& what, int error_number);
+PierFault SystemFault(const std::string &what, int error_number);
 
 }  // namespace seguro

@@ -35,7 +35,7 @@ uint64_t File::LengthBytes() const {
   return static_cast<uint64_t>(status.st_size);
 }
 
-void File::ReadVector(uint64_t offset, iovec* vector, int count, size_t length_bytes) const {
+void File::ReadVector(uint64_t offset, iovec *vector, int count, size_t length_bytes) const {
   while (length_bytes > 0) {
     ssize_t got = preadv(descriptor_, vector, count, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) {
@@ -45,8 +45,8 @@ void File::ReadVector(uint64_t offset, iovec* vector, int count, size_t length_b
       throw SystemFault("cannot read " + path_ + " at byte " + std::to_string(offset), errno);
     }
     if (got == 0) {
-      throw PierFault("pier-damaged",
-                      path_ + " is cut short: it ends at byte " + std::to_string(offset) + ", but its tables go on", kDamageHint);
+      throw PierFault("pier-damaged", path_ + " is cut short: it ends at byte " + std::to_string(offset) + ", but its tables go on",
+                      kDamageHint);
     }
     offset += static_cast<uint64_t>(got);
     length_bytes -= static_cast<size_t>(got);
@@ -57,28 +57,28 @@ void File::ReadVector(uint64_t offset, iovec* vector, int count, size_t length_b
       count--;
     }
     if (count > 0) {
-      vector->iov_base = static_cast<uint8_t*>(vector->iov_base) + skip;
+      vector->iov_base = static_cast<uint8_t *>(vector->iov_base) + skip;
       vector->iov_len -= skip;
     }
   }
 }
 
-void File::Read(uint64_t offset, void* to, size_t length_bytes) const {
+void File::Read(uint64_t offset, void *to, size_t length_bytes) const {
   iovec vector = {to, length_bytes};
   ReadVector(offset, &vector, 1, length_bytes);
 }
 
-size_t File::ReadUpTo(uint64_t offset, void* to, size_t least_bytes, size_t most_bytes) const {
+size_t File::ReadUpTo(uint64_t offset, void *to, size_t least_bytes, size_t most_bytes) const {
   ssize_t got = pread(descriptor_, to, most_bytes, static_cast<off_t>(offset));
   size_t read_bytes = got > 0 ? static_cast<size_t>(got) : 0;
   if (read_bytes < least_bytes) {
-    Read(offset + read_bytes, static_cast<uint8_t*>(to) + read_bytes, least_bytes - read_bytes);
+    Read(offset + read_bytes, static_cast<uint8_t *>(to) + read_bytes, least_bytes - read_bytes);
     return least_bytes;
   }
   return read_bytes;
 }
 
-void File::ReadTwo(uint64_t offset, void* first, size_t first_bytes, void* second, size_t second_bytes) const {
+void File::ReadTwo(uint64_t offset, void *first, size_t first_bytes, void *second, size_t second_bytes) const {
   iovec vector[2] = {{first, first_bytes}, {second, second_bytes}};
   ReadVector(offset, vector, 2, first_bytes + second_bytes);
 }
@@ -101,7 +101,7 @@ Meta File::ReadMeta(unsigned index, size_t page_bytes) const {
   return meta;
 }
 
-static std::string CheckTree(const Tree& tree, const Meta& meta, const char* name) {
+static std::string CheckTree(const Tree &tree, const Meta &meta, const char *name) {
   bool empty = tree.root == kNoPage;
   if (empty != (tree.depth == 0) || empty != (tree.entries == 0) || tree.depth > kDepthMax ||
       (!empty && (tree.root < 2 || tree.root > meta.last_page))) {
@@ -118,7 +118,7 @@ std::string File::CheckMetas(Meta metas[2]) const {
   }
   metas[1] = ReadMeta(1, page_bytes);
   for (unsigned i = 0; i < 2; i++) {
-    const Meta& meta = metas[i];
+    const Meta &meta = metas[i];
     std::string name = "meta page " + std::to_string(i);
     if (meta.free.page_bytes != page_bytes) {
       return name + " disagrees about the page size";

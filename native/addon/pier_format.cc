@@ -27,7 +27,7 @@ std::string Page::Check(uint64_t number_wanted, uint16_t flags_wanted) const {
     if (offset < upper() || offset + kNodeHeaderBytes > page_bytes_ || offset % 2 != 0) {
       return "has an entry outside itself";
     }
-    const uint8_t* node = at_ + offset;
+    const uint8_t *node = at_ + offset;
     size_t node_bytes = kNodeHeaderBytes + seguro_load_u16(node + 6);
     if (leaf) {
       bool big = (seguro_load_u16(node + 4) & kNodeBig) != 0;
@@ -42,7 +42,7 @@ std::string Page::Check(uint64_t number_wanted, uint16_t flags_wanted) const {
 }
 
 Node Page::Leaf(unsigned index) const {
-  const uint8_t* node = NodeAt(index);
+  const uint8_t *node = NodeAt(index);
   Node out;
   out.value_bytes = seguro_load_u32(node);
   out.flags = seguro_load_u16(node + 4);
@@ -53,7 +53,7 @@ Node Page::Leaf(unsigned index) const {
 }
 
 Branch Page::Child(unsigned index) const {
-  const uint8_t* node = NodeAt(index);
+  const uint8_t *node = NodeAt(index);
   Branch out;
   out.child = seguro_load_u32(node) | static_cast<uint64_t>(seguro_load_u16(node + 4)) << 32;
   out.key_bytes = seguro_load_u16(node + 6);

@@ -57,14 +57,14 @@ static_assert(sizeof(Meta) == kMetaPageBytes - kPageHeaderBytes);
 struct Node {
   uint16_t flags;
   uint16_t key_bytes;
-  const uint8_t* key;
+  const uint8_t *key;
   uint32_t value_bytes;   // of the whole value, wherever it lies
-  const uint8_t* inside;  // the value, or, for a big one, the 8 bytes of its first page's number
+  const uint8_t *inside;  // the value, or, for a big one, the 8 bytes of its first page's number
 };
 
 struct Branch {
   uint16_t key_bytes;
-  const uint8_t* key;
+  const uint8_t *key;
   uint64_t child;
 };
 
@@ -72,7 +72,7 @@ struct Branch {
 class Page {
  public:
   Page() = default;
-  Page(const uint8_t* bytes, size_t page_bytes) : at_(bytes), page_bytes_(page_bytes) {}
+  Page(const uint8_t *bytes, size_t page_bytes) : at_(bytes), page_bytes_(page_bytes) {}
 
   uint64_t number() const { return seguro_load_u64(at_); }
   uint16_t flags() const { return seguro_load_u16(at_ + 10); }
@@ -88,14 +88,12 @@ class Page {
  private:
   unsigned lower() const { return seguro_load_u16(at_ + 12); }
   unsigned upper() const { return seguro_load_u16(at_ + 14); }
-  const uint8_t* NodeAt(unsigned index) const { return at_ + seguro_load_u16(at_ + kPageHeaderBytes + 2 * index); }
+  const uint8_t *NodeAt(unsigned index) const { return at_ + seguro_load_u16(at_ + kPageHeaderBytes + 2 * index); }
 
-  const uint8_t* at_ = nullptr;
+  const uint8_t *at_ = nullptr;
   size_t page_bytes_ = 0;
 };
 
-inline uint64_t OverflowPages(uint64_t value_bytes, size_t page_bytes) {
-  return (kPageHeaderBytes - 1 + value_bytes) / page_bytes + 1;
-}
+inline uint64_t OverflowPages(uint64_t value_bytes, size_t page_bytes) { return (kPageHeaderBytes - 1 + value_bytes) / page_bytes + 1; }
 
 }  // namespace seguro::pier

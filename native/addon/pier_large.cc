@@ -6,7 +6,7 @@
 namespace seguro::pier {
 
 // The first pass over a large event. False when the snapshot went stale; what was checked before stays checked.
-bool Events::CheckLarge(const Value& value, bool accept_zero_pages, LargeEvent& large) const {
+bool Events::CheckLarge(const Value &value, bool accept_zero_pages, LargeEvent &large) const {
   if (large.checked_bytes == 0 && value.inside == nullptr) {
     uint8_t header[kPageHeaderBytes];
     snapshot_.file().Read(snapshot_.OffsetOf(value.page), header, sizeof header);
@@ -29,7 +29,7 @@ bool Events::CheckLarge(const Value& value, bool accept_zero_pages, LargeEvent& 
   return true;
 }
 
-void Events::ReadPiece(const Value& value, uint64_t offset_bytes, uint8_t* to, size_t length_bytes) const {
+void Events::ReadPiece(const Value &value, uint64_t offset_bytes, uint8_t *to, size_t length_bytes) const {
   if (value.inside != nullptr) {
     std::memcpy(to, value.inside + offset_bytes, length_bytes);
   } else {
@@ -37,7 +37,7 @@ void Events::ReadPiece(const Value& value, uint64_t offset_bytes, uint8_t* to, s
   }
 }
 
-std::optional<Run> Events::PackLarge(const Value& value, const Request& request, std::optional<LargeEvent>& large) const {
+std::optional<Run> Events::PackLarge(const Value &value, const Request &request, std::optional<LargeEvent> &large) const {
   uint8_t header[SEGURO_RECORD_HEADER_BYTES];
   if (request.offset_bytes == 0 && (!large || large->id != value.id || large->offset_bytes > 0)) {
     large = LargeEvent();
@@ -52,7 +52,7 @@ std::optional<Run> Events::PackLarge(const Value& value, const Request& request,
     return std::nullopt;
   }
   LargeEvent next = *large;
-  uint8_t* at = request.to;
+  uint8_t *at = request.to;
   uint64_t total = seguro_record_bytes(value.bytes);
   uint64_t end = next.offset_bytes + std::min<uint64_t>(request.room_bytes & ~size_t{7}, total - next.offset_bytes);
   if (next.offset_bytes == 0) {

@@ -10,7 +10,7 @@
 namespace seguro {
 
 // 0: nobody. The first byte is what Vere locks for writing.
-static Napi::Value PierLockHolder(const Napi::CallbackInfo& info) {
+static Napi::Value PierLockHolder(const Napi::CallbackInfo &info) {
   std::string path = info[0].As<Napi::String>().Utf8Value();
   int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0 && errno == ENOENT) {

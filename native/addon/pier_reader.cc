@@ -17,7 +17,7 @@ constexpr size_t kMetaValueBytesMax = size_t{16} << 20;
 
 // `read` gives an optional: nothing when its snapshot went stale.
 template <typename Read>
-auto PierReader::WithSnapshot(State& state, Read read) {
+auto PierReader::WithSnapshot(State &state, Read read) {
   std::lock_guard guard(state.one_at_a_time);
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     Snapshot snapshot(state.file);
@@ -34,7 +34,7 @@ auto PierReader::WithSnapshot(State& state, Read read) {
       if (result) {
         return *result;
       }
-    } catch (const PierFault&) {
+    } catch (const PierFault &) {
       if (snapshot.Intact()) {
         throw;
       }
@@ -46,14 +46,14 @@ auto PierReader::WithSnapshot(State& state, Read read) {
 void PierReader::Define(Napi::Env env, Napi::Object exports) {
   exports.Set("PierReader", DefineClass(env, "PierReader",
                                         {InstanceMethod("measure", &PierReader::Measure), InstanceMethod("walk", &PierReader::Walk),
-                                         InstanceMethod("readMeta", &PierReader::ReadMeta),
-                                         InstanceMethod("nextRun", &PierReader::NextRun), InstanceMethod("close", &PierReader::Close)}));
+                                         InstanceMethod("readMeta", &PierReader::ReadMeta), InstanceMethod("nextRun", &PierReader::NextRun),
+                                         InstanceMethod("close", &PierReader::Close)}));
 }
 
-PierReader::PierReader(const Napi::CallbackInfo& info) : ObjectWrap(info), state_(std::make_shared<State>()) {
+PierReader::PierReader(const Napi::CallbackInfo &info) : ObjectWrap(info), state_(std::make_shared<State>()) {
   try {
     state_->file = std::make_shared<const pier::File>(info[0].As<Napi::String>().Utf8Value());
-  } catch (const PierFault& fault) {
+  } catch (const PierFault &fault) {
     throw Napi::Error(info.Env(), FaultError(info.Env(), fault));
   }
 }
@@ -65,15 +65,15 @@ std::shared_ptr<PierReader::State> PierReader::Use(Napi::Env env) const {
   return state_;
 }
 
-void PierReader::Close(const Napi::CallbackInfo&) { state_.reset(); }
+void PierReader::Close(const Napi::CallbackInfo &) { state_.reset(); }
 
-static void SetSpan(Napi::Env env, Napi::Object object, const pier::Span& span) {
+static void SetSpan(Napi::Env env, Napi::Object object, const pier::Span &span) {
   object.Set("firstId", Napi::BigInt::New(env, span.first_id));
   object.Set("lastId", Napi::BigInt::New(env, span.last_id));
   object.Set("count", Napi::BigInt::New(env, span.count));
 }
 
-Napi::Value PierReader::Measure(const Napi::CallbackInfo& info) {
+Napi::Value PierReader::Measure(const Napi::CallbackInfo &info) {
   struct Answer {
     pier::Span span;
     uint64_t transaction = 0;
@@ -84,7 +84,7 @@ Napi::Value PierReader::Measure(const Napi::CallbackInfo& info) {
   return PierWork::Start(
       info.Env(), Napi::Value(),
       [state, answer] {
-        *answer = WithSnapshot(*state, [&](const Snapshot& snapshot, int) {
+        *answer = WithSnapshot(*state, [&](const Snapshot &snapshot, int) {
           Answer found = {Events(snapshot, state->free_pages).Measure(), snapshot.meta().transaction, state->file->LengthBytes()};
           return snapshot.Intact() ? std::optional(found) : std::nullopt;
         });
@@ -98,13 +98,13 @@ Napi::Value PierReader::Measure(const Napi::CallbackInfo& info) {
       });
 }
 
-Napi::Value PierReader::Walk(const Napi::CallbackInfo& info) {
+Napi::Value PierReader::Walk(const Napi::CallbackInfo &info) {
   auto state = Use(info.Env());
   auto answer = std::make_shared<pier::Survey>();
   return PierWork::Start(
       info.Env(), Napi::Value(),
       [state, answer] {
-        WithSnapshot(*state, [&](const Snapshot& snapshot, int) {
+        WithSnapshot(*state, [&](const Snapshot &snapshot, int) {
           return Events(snapshot, state->free_pages).Walk(*answer) ? std::optional(true) : std::nullopt;
         });
       },
@@ -121,12 +121,12 @@ Napi::Value PierReader::Walk(const Napi::CallbackInfo& info) {
 
 using MetaEntries = std::vector<std::pair<std::vector<uint8_t>, std::vector<uint8_t>>>;
 
-static MetaEntries ReadMetaTable(const Snapshot& snapshot, const pier::FreePages& free_pages) {
+static MetaEntries ReadMetaTable(const Snapshot &snapshot, const pier::FreePages &free_pages) {
   MetaEntries entries;
   pier::NamedTree table = FindTable(snapshot, "META", 0, &free_pages);
   pier::TreeCursor cursor(snapshot, table.tree, "META", &free_pages);
   for (bool on = table.found && cursor.First(); on; on = cursor.Next()) {
-    const pier::Node& node = cursor.node();
+    const pier::Node &node = cursor.node();
     std::vector<uint8_t> key(node.key, node.key + node.key_bytes);
     if (!entries.empty() && key <= entries.back().first) {
       throw snapshot.Damaged(cursor.leaf_page(), "(table META) is out of order");
@@ -137,13 +137,13 @@ static MetaEntries ReadMetaTable(const Snapshot& snapshot, const pier::FreePages
   return entries;
 }
 
-Napi::Value PierReader::ReadMeta(const Napi::CallbackInfo& info) {
+Napi::Value PierReader::ReadMeta(const Napi::CallbackInfo &info) {
   auto state = Use(info.Env());
   auto answer = std::make_shared<MetaEntries>();
   return PierWork::Start(
       info.Env(), Napi::Value(),
       [state, answer] {
-        *answer = WithSnapshot(*state, [&](const Snapshot& snapshot, int) {
+        *answer = WithSnapshot(*state, [&](const Snapshot &snapshot, int) {
           MetaEntries entries = ReadMetaTable(snapshot, state->free_pages);
           return snapshot.Intact() ? std::optional(std::move(entries)) : std::nullopt;
         });
@@ -151,7 +151,7 @@ Napi::Value PierReader::ReadMeta(const Napi::CallbackInfo& info) {
       [answer](Napi::Env env) -> Napi::Value {
         Napi::Array out = Napi::Array::New(env, answer->size());
         for (size_t i = 0; i < answer->size(); i++) {
-          const auto& [key, value] = (*answer)[i];
+          const auto &[key, value] = (*answer)[i];
           Napi::Array pair = Napi::Array::New(env, 2);
           pair.Set(uint32_t{0}, Napi::Buffer<uint8_t>::Copy(env, key.data(), key.size()));
           pair.Set(uint32_t{1}, Napi::Buffer<uint8_t>::Copy(env, value.data(), value.size()));
@@ -162,7 +162,7 @@ Napi::Value PierReader::ReadMeta(const Napi::CallbackInfo& info) {
 }
 
 // nextRun(fromId, offsetBytes, into, acceptZeroPages): what was packed into `into`, or null at the log's end.
-Napi::Value PierReader::NextRun(const Napi::CallbackInfo& info) {
+Napi::Value PierReader::NextRun(const Napi::CallbackInfo &info) {
   auto state = Use(info.Env());
   bool lossless = false;
   auto into = info[2].As<Napi::Uint8Array>();
@@ -177,7 +177,7 @@ Napi::Value PierReader::NextRun(const Napi::CallbackInfo& info) {
   return PierWork::Start(
       info.Env(), into,
       [state, answer, request]() mutable {
-        pier::Run run = WithSnapshot(*state, [&](const Snapshot& snapshot, int attempt) {
+        pier::Run run = WithSnapshot(*state, [&](const Snapshot &snapshot, int attempt) {
           Events events(snapshot, state->free_pages);
           if (request.from_id > events.LastId()) {
             return snapshot.Intact() ? std::optional(pier::Run()) : std::nullopt;
@@ -194,7 +194,7 @@ Napi::Value PierReader::NextRun(const Napi::CallbackInfo& info) {
         if (!*answer) {
           return env.Null();
         }
-        const pier::Run& run = **answer;
+        const pier::Run &run = **answer;
         Napi::Object out = Napi::Object::New(env);
         SetSpan(env, out, {run.first_id, run.last_id, run.count});
         out.Set("lengthBytes", Napi::Number::New(env, static_cast<double>(run.bytes)));

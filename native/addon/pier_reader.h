@@ -14,7 +14,7 @@ namespace seguro {
 class PierReader : public Napi::ObjectWrap<PierReader> {
  public:
   static void Define(Napi::Env env, Napi::Object exports);
-  explicit PierReader(const Napi::CallbackInfo& info);
+  explicit PierReader(const Napi::CallbackInfo &info);
 
  private:
   // Held by every work under way, so that closing or collecting the reader never pulls the file from under one.
@@ -27,13 +27,13 @@ class PierReader : public Napi::ObjectWrap<PierReader> {
     pier::FreePages free_pages;
   };
 
-  Napi::Value Measure(const Napi::CallbackInfo& info);
-  Napi::Value Walk(const Napi::CallbackInfo& info);
-  Napi::Value ReadMeta(const Napi::CallbackInfo& info);
-  Napi::Value NextRun(const Napi::CallbackInfo& info);
-  void Close(const Napi::CallbackInfo& info);
+  Napi::Value Measure(const Napi::CallbackInfo &info);
+  Napi::Value Walk(const Napi::CallbackInfo &info);
+  Napi::Value ReadMeta(const Napi::CallbackInfo &info);
+  Napi::Value NextRun(const Napi::CallbackInfo &info);
+  void Close(const Napi::CallbackInfo &info);
   template <typename Read>
-  static auto WithSnapshot(State& state, Read read);
+  static auto WithSnapshot(State &state, Read read);
   std::shared_ptr<State> Use(Napi::Env env) const;
 
   std::shared_ptr<State> state_;

@@ -17,18 +17,18 @@ class Snapshot {
  public:
   explicit Snapshot(std::shared_ptr<const File> file);
 
-  const File& file() const { return *file_; }
-  const Meta& meta() const { return meta_; }
+  const File &file() const { return *file_; }
+  const Meta &meta() const { return meta_; }
   size_t page_bytes() const { return meta_.free.page_bytes; }
   // Whether everything read so far was this snapshot's: no writer can have reused its pages yet.
   bool Intact() const;
 
   uint64_t OffsetOf(uint64_t page) const { return page * page_bytes(); }
-  void CheckRange(uint64_t page, uint64_t count, const std::string& what) const;
+  void CheckRange(uint64_t page, uint64_t count, const std::string &what) const;
   // Checks the page `number` of a tree in memory; throws pier-damaged.
-  Page CheckPage(uint64_t number, uint16_t flags, const uint8_t* bytes, const std::string& table) const;
+  Page CheckPage(uint64_t number, uint16_t flags, const uint8_t *bytes, const std::string &table) const;
 
-  PierFault Damaged(uint64_t page, const std::string& what) const;
+  PierFault Damaged(uint64_t page, const std::string &what) const;
 
  private:
   std::shared_ptr<const File> file_;

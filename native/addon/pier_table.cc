@@ -13,7 +13,7 @@ constexpr uint64_t kCommitBytes = uint64_t{64} << 20;
 constexpr size_t kMapBytesMost = size_t{1} << 40;
 constexpr size_t kMapBytesLeast = size_t{1} << 30;
 
-static PierFault LmdbFault(const std::string& path, int code) {
+static PierFault LmdbFault(const std::string &path, int code) {
   if (code == EIO) {
     // What LMDB makes of a write that came back short, which is how a disk fills up.
     return {"pier-full", "cannot write all of " + path, "make room on that disk and try again; if there is room, look at the kernel's log"};
@@ -27,11 +27,11 @@ static PierFault LmdbFault(const std::string& path, int code) {
   return {"pier-internal", "cannot write " + path + ": " + mdb_strerror(code)};
 }
 
-static PierFault BadRecord(uint64_t id, const std::string& what) {
+static PierFault BadRecord(uint64_t id, const std::string &what) {
   return {"pier-bad-record", "the record of event " + std::to_string(id) + " " + what, "verify the log that it comes from"};
 }
 
-TableWriter::TableWriter(const std::string& folder, bool events, uint64_t base)
+TableWriter::TableWriter(const std::string &folder, bool events, uint64_t base)
     : path_(folder + "/data.mdb"), events_(events), next_id_(base + 1) {
   try {
     Open(folder);
@@ -44,7 +44,7 @@ TableWriter::TableWriter(const std::string& folder, bool events, uint64_t base)
 
 TableWriter::~TableWriter() { Close(); }
 
-void TableWriter::Open(const std::string& folder) {
+void TableWriter::Open(const std::string &folder) {
   for (size_t map_bytes = kMapBytesMost;; map_bytes /= 4) {
     int code = mdb_env_create(&env_);
     if (code != 0) {
@@ -87,7 +87,7 @@ void TableWriter::Commit() {
     mdb_cursor_close(cursor_);
     cursor_ = nullptr;
   }
-  MDB_txn* transaction = transaction_;
+  MDB_txn *transaction = transaction_;
   transaction_ = nullptr;
   uncommitted_bytes_ = 0;
   int code = mdb_txn_commit(transaction);
@@ -123,9 +123,9 @@ void TableWriter::Finish() {
   Close();
 }
 
-void TableWriter::PutMeta(const void* key, size_t key_bytes, const void* value, size_t value_bytes) {
-  MDB_val key_value = {key_bytes, const_cast<void*>(key)};
-  MDB_val data = {value_bytes, const_cast<void*>(value)};
+void TableWriter::PutMeta(const void *key, size_t key_bytes, const void *value, size_t value_bytes) {
+  MDB_val key_value = {key_bytes, const_cast<void *>(key)};
+  MDB_val data = {value_bytes, const_cast<void *>(value)};
   int code = mdb_put(transaction_, meta_table_, &key_value, &data, 0);
   if (code == MDB_BAD_VALSIZE) {
     throw PierFault("pier-bad-meta", "a META key must have 1 to 511 bytes");
@@ -135,7 +135,7 @@ void TableWriter::PutMeta(const void* key, size_t key_bytes, const void* value, 
   }
 }
 
-void TableWriter::CheckHeader(const seguro_record_header& header) const {
+void TableWriter::CheckHeader(const seguro_record_header &header) const {
   if (header.id != next_id_) {
     throw PierFault("pier-gap", "event " + std::to_string(next_id_) + " should come next, not " + std::to_string(header.id),
                     "records must rise by one, from the epoch's base plus one");
@@ -145,22 +145,22 @@ void TableWriter::CheckHeader(const seguro_record_header& header) const {
   }
 }
 
-uint8_t* TableWriter::Put(const seguro_record_header& header, const uint8_t* payload) {
+uint8_t *TableWriter::Put(const seguro_record_header &header, const uint8_t *payload) {
   uint64_t id = header.id;
   MDB_val key = {sizeof id, &id};
-  MDB_val data = {header.length_bytes, const_cast<uint8_t*>(payload)};
+  MDB_val data = {header.length_bytes, const_cast<uint8_t *>(payload)};
   int code = mdb_cursor_put(cursor_, &key, &data, MDB_APPEND | (payload == nullptr ? MDB_RESERVE : 0));
   if (code != 0) {
     throw LmdbFault(path_, code);
   }
-  return static_cast<uint8_t*>(data.mv_data);
+  return static_cast<uint8_t *>(data.mv_data);
 }
 
-static bool AllZero(const uint8_t* bytes, size_t length_bytes) {
+static bool AllZero(const uint8_t *bytes, size_t length_bytes) {
   return std::all_of(bytes, bytes + length_bytes, [](uint8_t byte) { return byte == 0; });
 }
 
-void TableWriter::EndRecord(const seguro_record_header& header, uint32_t crc) {
+void TableWriter::EndRecord(const seguro_record_header &header, uint32_t crc) {
   if (crc != header.crc) {
     throw BadRecord(header.id, "fails its checksum");
   }
@@ -173,7 +173,7 @@ void TableWriter::EndRecord(const seguro_record_header& header, uint32_t crc) {
 }
 
 // Takes the first record if it lies whole in `bytes`: one copy. Returns its length, else 0.
-size_t TableWriter::TakeWhole(const uint8_t* bytes, size_t length_bytes) {
+size_t TableWriter::TakeWhole(const uint8_t *bytes, size_t length_bytes) {
   if (length_bytes < SEGURO_RECORD_HEADER_BYTES) {
     return 0;
   }
@@ -183,7 +183,7 @@ size_t TableWriter::TakeWhole(const uint8_t* bytes, size_t length_bytes) {
   if (record > length_bytes) {
     return 0;
   }
-  const uint8_t* payload = bytes + SEGURO_RECORD_HEADER_BYTES;
+  const uint8_t *payload = bytes + SEGURO_RECORD_HEADER_BYTES;
   uint32_t crc = seguro_crc32c(0, bytes, SEGURO_RECORD_CHECKED_BYTES);
   crc = seguro_crc32c(crc, payload, header.length_bytes);
   size_t end = SEGURO_RECORD_HEADER_BYTES + header.length_bytes;
@@ -196,7 +196,7 @@ size_t TableWriter::TakeWhole(const uint8_t* bytes, size_t length_bytes) {
 }
 
 // Takes what there is of a record that is cut; returns how much that was.
-size_t TableWriter::TakePart(const uint8_t* bytes, size_t length_bytes) {
+size_t TableWriter::TakePart(const uint8_t *bytes, size_t length_bytes) {
   size_t taken = 0;
   if (header_bytes_ < sizeof header_) {
     taken = std::min(length_bytes, sizeof header_ - header_bytes_);
@@ -233,7 +233,7 @@ size_t TableWriter::TakePart(const uint8_t* bytes, size_t length_bytes) {
   return taken;
 }
 
-void TableWriter::Append(const uint8_t* bytes, size_t length_bytes) {
+void TableWriter::Append(const uint8_t *bytes, size_t length_bytes) {
   if (!events_) {
     throw PierFault("pier-internal", "this table takes no events");
   }

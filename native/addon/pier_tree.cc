@@ -8,7 +8,7 @@ namespace seguro::pier {
 constexpr size_t kFreeListBytesMax = size_t{1} << 30;
 constexpr uint64_t kWindowPages = 16;
 
-TreeCursor::TreeCursor(const Snapshot& snapshot, const Tree& tree, std::string table, const FreePages* free_pages)
+TreeCursor::TreeCursor(const Snapshot &snapshot, const Tree &tree, std::string table, const FreePages *free_pages)
     : snapshot_(snapshot), free_pages_(free_pages), table_(std::move(table)), depth_(tree.depth), root_(tree.root), levels_(tree.depth) {
   if (depth_ > kDepthMax || (depth_ == 0) != (root_ == kNoPage)) {
     throw PierFault("pier-damaged", snapshot.file().path() + ": table " + table_ + " has an impossible depth");
@@ -16,7 +16,7 @@ TreeCursor::TreeCursor(const Snapshot& snapshot, const Tree& tree, std::string t
 }
 
 void TreeCursor::Load(unsigned depth, uint64_t page_number) {
-  Level& level = levels_[depth];
+  Level &level = levels_[depth];
   size_t page_bytes = snapshot_.page_bytes();
   snapshot_.CheckRange(page_number, 1, "table " + table_);
   if (page_number - level.window_page >= level.window_pages) {
@@ -31,13 +31,13 @@ void TreeCursor::Load(unsigned depth, uint64_t page_number) {
   if (free_pages_ != nullptr && std::binary_search(free_pages_->begin(), free_pages_->end(), page_number)) {
     throw snapshot_.Damaged(page_number, "(table " + table_ + ") is in use and free at once");
   }
-  const uint8_t* bytes = level.window.data() + (page_number - level.window_page) * page_bytes;
+  const uint8_t *bytes = level.window.data() + (page_number - level.window_page) * page_bytes;
   level.page = snapshot_.CheckPage(page_number, depth + 1 == depth_ ? kPageLeaf : kPageBranch, bytes, table_);
   level.page_number = page_number;
   level.index = 0;
 }
 
-uint64_t TreeCursor::ChildOf(const Level& level) const { return level.page.Child(level.index).child; }
+uint64_t TreeCursor::ChildOf(const Level &level) const { return level.page.Child(level.index).child; }
 
 void TreeCursor::Descend(unsigned depth, Edge edge) {
   for (; depth < depth_; depth++) {
@@ -50,7 +50,7 @@ void TreeCursor::Descend(unsigned depth, Edge edge) {
 }
 
 void TreeCursor::Take() {
-  const Level& leaf = levels_[depth_ - 1];
+  const Level &leaf = levels_[depth_ - 1];
   node_ = leaf.page.Leaf(leaf.index);
 }
 
@@ -70,7 +70,7 @@ bool TreeCursor::Last() {
 
 bool TreeCursor::Next() {
   for (unsigned depth = depth_; depth-- > 0;) {
-    Level& level = levels_[depth];
+    Level &level = levels_[depth];
     if (level.index + 1 < level.page.count()) {
       level.index++;
       Descend(depth + 1, Edge::kFirst);
@@ -80,7 +80,7 @@ bool TreeCursor::Next() {
   return false;
 }
 
-uint64_t TreeCursor::KeyOf(const Level& level, const uint8_t* key, size_t key_bytes) const {
+uint64_t TreeCursor::KeyOf(const Level &level, const uint8_t *key, size_t key_bytes) const {
   if (key_bytes != sizeof(uint64_t)) {
     throw snapshot_.Damaged(level.page_number, "(table " + table_ + ") has a key of " + std::to_string(key_bytes) + " bytes, not 8");
   }
@@ -95,7 +95,7 @@ bool TreeCursor::Seek(uint64_t id) {
   }
   for (unsigned depth = 0; depth < depth_; depth++) {
     Load(depth, depth == 0 ? root_ : ChildOf(levels_[depth - 1]));
-    Level& level = levels_[depth];
+    Level &level = levels_[depth];
     bool leaf = depth + 1 == depth_;
     // A branch's first key stands for "everything below the second": it is not looked at. A leaf is searched for its last key below `id`.
     unsigned low = leaf ? 0 : 1;
@@ -118,7 +118,7 @@ bool TreeCursor::Seek(uint64_t id) {
     }
     level.index = leaf ? low : low - 1;
   }
-  Level& leaf = levels_[depth_ - 1];
+  Level &leaf = levels_[depth_ - 1];
   if (leaf.index < leaf.page.count()) {
     Take();
     return true;
@@ -127,21 +127,21 @@ bool TreeCursor::Seek(uint64_t id) {
   return Next();
 }
 
-void CheckCount(const Snapshot& snapshot, uint64_t found, const Tree& tree, const std::string& table) {
+void CheckCount(const Snapshot &snapshot, uint64_t found, const Tree &tree, const std::string &table) {
   if (found != tree.entries) {
     throw PierFault("pier-damaged", snapshot.file().path() + ": table " + table + " counts " + std::to_string(tree.entries) +
                                         " entries and has " + std::to_string(found));
   }
 }
 
-NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t flags_wanted, const FreePages* free_pages) {
+NamedTree FindTable(const Snapshot &snapshot, const std::string &name, uint16_t flags_wanted, const FreePages *free_pages) {
   TreeCursor cursor(snapshot, snapshot.meta().main, "of tables", free_pages);
   std::string before;
   NamedTree out;
   uint64_t tables = 0;
   for (bool on = cursor.First(); on; on = cursor.Next(), tables++) {
-    const Node& node = cursor.node();
-    std::string key(reinterpret_cast<const char*>(node.key), node.key_bytes);
+    const Node &node = cursor.node();
+    std::string key(reinterpret_cast<const char *>(node.key), node.key_bytes);
     if (!before.empty() && key <= before) {
       throw snapshot.Damaged(cursor.leaf_page(), "(table of tables) is out of order");
     }
@@ -164,13 +164,13 @@ NamedTree FindTable(const Snapshot& snapshot, const std::string& name, uint16_t 
     throw PierFault("pier-damaged", snapshot.file().path() + ": table " + name + " has an impossible descriptor");
   }
   if (out.tree.flags != flags_wanted) {
-    throw PierFault("pier-unsupported", snapshot.file().path() + ": table " + name + " has the flags " +
-                                            std::to_string(out.tree.flags) + ", Vere's have " + std::to_string(flags_wanted));
+    throw PierFault("pier-unsupported", snapshot.file().path() + ": table " + name + " has the flags " + std::to_string(out.tree.flags) +
+                                            ", Vere's have " + std::to_string(flags_wanted));
   }
   return out;
 }
 
-FreePages ReadFreePages(const Snapshot& snapshot) {
+FreePages ReadFreePages(const Snapshot &snapshot) {
   FreePages pages;
   TreeCursor cursor(snapshot, snapshot.meta().free, "of free pages", nullptr);
   uint64_t before = 0;
@@ -208,7 +208,7 @@ FreePages ReadFreePages(const Snapshot& snapshot) {
   return pages;
 }
 
-std::vector<uint8_t> ReadSmallValue(const Snapshot& snapshot, const Node& node, const std::string& what, size_t limit_bytes) {
+std::vector<uint8_t> ReadSmallValue(const Snapshot &snapshot, const Node &node, const std::string &what, size_t limit_bytes) {
   if (node.value_bytes > limit_bytes || (node.flags & ~kNodeBig) != 0) {
     throw PierFault("pier-damaged", snapshot.file().path() + ": " + what + " has an impossible size or kind");
   }

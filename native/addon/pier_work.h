@@ -10,7 +10,7 @@
 
 namespace seguro {
 
-inline Napi::Value FaultError(Napi::Env env, const PierFault& fault) {
+inline Napi::Value FaultError(Napi::Env env, const PierFault &fault) {
   Napi::Object error = Napi::Error::New(env, fault.text).Value();
   error.Set("code", fault.code);
   error.Set("hint", fault.hint);
@@ -22,7 +22,7 @@ class PierWork : public Napi::AsyncWorker {
   // `work` runs on a pool thread and touches no JavaScript; `answer` runs on the main thread after it. `keep` (may be empty) stays alive
   // until then.
   static Napi::Value Start(Napi::Env env, Napi::Value keep, std::function<void()> work, std::function<Napi::Value(Napi::Env)> answer) {
-    auto* worker = new PierWork(env, keep, std::move(work), std::move(answer));
+    auto *worker = new PierWork(env, keep, std::move(work), std::move(answer));
     Napi::Value promise = worker->deferred_.Promise();
     worker->Queue();
     return promise;
@@ -32,9 +32,9 @@ class PierWork : public Napi::AsyncWorker {
   void Execute() override {
     try {
       work_();
-    } catch (const PierFault& fault) {
+    } catch (const PierFault &fault) {
       fault_ = fault;
-    } catch (const std::exception& other) {
+    } catch (const std::exception &other) {
       fault_ = PierFault("pier-internal", other.what());
     }
   }
@@ -46,7 +46,7 @@ class PierWork : public Napi::AsyncWorker {
       } else {
         deferred_.Resolve(answer_(Env()));
       }
-    } catch (const Napi::Error&) {
+    } catch (const Napi::Error &) {
       // Only an environment that is being ended (a worker thread, terminated) refuses to make objects, and nobody waits there any more.
     }
   }

@@ -13,7 +13,7 @@ namespace seguro {
 class PierTableWriter : public Napi::ObjectWrap<PierTableWriter> {
  public:
   static void Define(Napi::Env env, Napi::Object exports);
-  explicit PierTableWriter(const Napi::CallbackInfo& info);
+  explicit PierTableWriter(const Napi::CallbackInfo &info);
 
  private:
   struct State {
@@ -21,11 +21,11 @@ class PierTableWriter : public Napi::ObjectWrap<PierTableWriter> {
     std::unique_ptr<pier::TableWriter> table;  // null once it is finished or has failed
   };
 
-  Napi::Value Append(const Napi::CallbackInfo& info);
-  Napi::Value Finish(const Napi::CallbackInfo& info);
-  Napi::Value Abort(const Napi::CallbackInfo& info);
+  Napi::Value Append(const Napi::CallbackInfo &info);
+  Napi::Value Finish(const Napi::CallbackInfo &info);
+  Napi::Value Abort(const Napi::CallbackInfo &info);
   template <typename Work>
-  Napi::Value Run(const Napi::CallbackInfo& info, Napi::Value keep, Work work);
+  Napi::Value Run(const Napi::CallbackInfo &info, Napi::Value keep, Work work);
 
   std::shared_ptr<State> state_;
 };

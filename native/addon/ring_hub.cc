@@ -114,12 +114,16 @@ void RingHub::Tell(Command command, const SessionPtr &session) {
   Wake();
 }
 
-RingHub::SessionPtr RingHub::SessionOf(const Napi::CallbackInfo &info) {
-  auto found = of_javascript_.find(info[0].As<Napi::Number>().Uint32Value());
+RingHub::SessionPtr RingHub::Find(Napi::Env env, uint32_t id) const {
+  auto found = of_javascript_.find(id);
   if (found == of_javascript_.end()) {
-    throw Napi::Error::New(info.Env(), "that ring session has ended");
+    throw Napi::Error::New(env, "that ring session has ended");
   }
   return found->second;
+}
+
+RingHub::SessionPtr RingHub::SessionOf(const Napi::CallbackInfo &info) {
+  return Find(info.Env(), info[0].As<Napi::Number>().Uint32Value());
 }
 
 // create(socketFd, dataBytes, runBytes, pieceBytes, eventBytesMax) -> {id, totalBytes}, or the reason why not as text

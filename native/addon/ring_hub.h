@@ -23,8 +23,11 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   explicit RingHub(const Napi::CallbackInfo &info);
   ~RingHub() override;
 
- private:
   using SessionPtr = std::shared_ptr<RingSession>;
+  /** The session of that number; throws when it has ended. */
+  SessionPtr Find(Napi::Env env, uint32_t id) const;
+
+ private:
   using Posted = std::pair<SessionPtr, std::vector<RingItem>>;
   enum class Command : uint8_t { kWatch, kResume, kRemove };
 

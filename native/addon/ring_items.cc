@@ -1,4 +1,5 @@
 // What a ring's client sent, as JavaScript reads it (src/native/ring-hub.ts).
+#include "event_memory.h"
 #include "ring_hub.h"
 
 namespace seguro {
@@ -8,16 +9,11 @@ namespace {
 /** Shorter ones are copied, which is cheaper than an external Buffer with its finalizer (src/native/assembler.ts). */
 constexpr size_t kCopyBelowBytes = 32 * 1024;
 
-void FreeBytes(napi_env, void *data, void *) { std::free(data); }
-
 Napi::Value BytesToJs(Napi::Env env, ByteBuffer *bytes, bool *owned) {
   napi_value buffer = nullptr;
   size_t size = bytes->size();
-  *owned = size >= kCopyBelowBytes && napi_create_external_buffer(env, size, bytes->data(), FreeBytes, nullptr, &buffer) == napi_ok;
-  if (*owned) {
-    bytes->Release();
-    return Napi::Value(env, buffer);
-  }
+  *owned = size >= kCopyBelowBytes && EventMemoryToJs(env, bytes, &buffer);
+  if (*owned) return Napi::Value(env, buffer);
   // A build of Node with pointer compression allows no external buffers.
   return Napi::Buffer<uint8_t>::Copy(env, bytes->data(), size);
 }

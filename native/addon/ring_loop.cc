@@ -1,10 +1,13 @@
 // The hub's thread: epoll, doorbells, turns.
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "ring_hub.h"
 
@@ -27,6 +30,12 @@ constexpr int kEvents = 64;
 constexpr std::chrono::microseconds kLook(60);
 /** What an epoll event of `wake_` carries; sessions count from 1. */
 constexpr uint64_t kWake = 0;
+
+/** Credit comes by itself while a client reads: looking for what follows it would only take a processor from those who send to it. */
+bool IsCreditAlone(const std::vector<RingItem> &items) {
+  return std::all_of(items.begin(), items.end(),
+                     [](const RingItem &item) { return item.kind == RingItem::kFrame && item.header.type == SEGURO_FRAME_CREDIT; });
+}
 
 }  // namespace
 
@@ -164,6 +173,7 @@ void RingHub::TakeTurn(const SessionPtr &session) {
     taken = -1;
   }
   if (seguro_ring_release(consumer)) session->RingDoorbell();
+  if (taken > 0 && !(items.size() > 0 && IsCreditAlone(items))) session->look_until = std::chrono::steady_clock::now() + kLook;
   Post(session, std::move(items));
   FinishTurn(session, taken);
 }
@@ -175,7 +185,7 @@ void RingHub::FinishTurn(const SessionPtr &session, int64_t taken) {
   }
   if (session->finished) session->last_bytes_left -= static_cast<uint64_t>(taken);
   if (taken > 0) {
-    session->look_until = std::chrono::steady_clock::now() + kLook;
+    session->gave_way = false;
     Enlist(session);
     return;
   }
@@ -192,6 +202,8 @@ void RingHub::FinishTurn(const SessionPtr &session, int64_t taken) {
     return;
   }
   if (!seguro_ring_is_closed(consumer) && std::chrono::steady_clock::now() < session->look_until) {
+    // On few processors JavaScript, which was woken a moment ago, may wait for this one. Once: on a busy machine each costs a turn of everybody else.
+    if (!std::exchange(session->gave_way, true)) sched_yield();
     Enlist(session);
     return;
   }

@@ -35,6 +35,8 @@ struct RingSession {
   bool over = false;
   /** Until then an empty ring is looked at again instead of sleeping over it. */
   std::chrono::steady_clock::time_point look_until{};
+  /** While it looked, the thread has let others run. */
+  bool gave_way = false;
   bool removed = false;
   /** What a client that is gone may have published at most: one area full. */
   uint64_t last_bytes_left = 0;

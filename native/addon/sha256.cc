@@ -25,8 +25,7 @@ struct Library {
     }
     init = nullptr;
     if (!Find(evp_new, "EVP_MD_CTX_new") || !Find(evp_free, "EVP_MD_CTX_free") || !Find(evp_sha256, "EVP_sha256") ||
-        !Find(evp_init, "EVP_DigestInit_ex") || !Find(evp_update, "EVP_DigestUpdate") ||
-        !Find(evp_final, "EVP_DigestFinal_ex")) {
+        !Find(evp_init, "EVP_DigestInit_ex") || !Find(evp_update, "EVP_DigestUpdate") || !Find(evp_final, "EVP_DigestFinal_ex")) {
       evp_new = nullptr;
     }
   }

@@ -34,8 +34,8 @@ class UnpackWork : public PromiseWork {
     result.Set("stopId", Napi::BigInt::New(env, result_.stop_id));
     result.Set("reason", Napi::String::New(env, result_.reason));
     bool manifest = result_.stop == UnpackStop::kManifest;
-    result.Set("manifest", manifest ? Napi::Value(Napi::Buffer<uint8_t>::Copy(env, result_.manifest, SEGURO_BLOCK_HEADER_BYTES))
-                                    : env.Null());
+    result.Set("manifest",
+               manifest ? Napi::Value(Napi::Buffer<uint8_t>::Copy(env, result_.manifest, SEGURO_BLOCK_HEADER_BYTES)) : env.Null());
     return result;
   }
 

@@ -28,6 +28,10 @@ int seguro_append_height(seguro *handle, uint64_t height, uint64_t digest_id, co
   if (height > handle->session_height) {
     handle->session_height = height;
   }
+  if (handle->info.height == 0 && height > 0 && height < handle->first_id) {
+    return seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "height %llu was acknowledged in a log that begins with event %llu",
+                               (unsigned long long)height, (unsigned long long)handle->first_id);
+  }
   uint64_t covered = height < handle->sent_id ? height : handle->sent_id;
   if (covered > handle->queue.acked_id) {
     handle->queue.acked_id = covered;
@@ -59,8 +63,8 @@ static int check_order(seguro *handle, uint64_t id, uint64_t count) {
   uint64_t next_id = seguro_next_id(handle);
   bool is_repeat = id < next_id && id <= handle->info.height;
   if (next_id != 0 && id != next_id && !is_repeat) {
-    return seguro_error_set(handle, SEGURO_ERR_ORDER, id, "event %llu does not follow; expected is %llu",
-                            (unsigned long long)id, (unsigned long long)next_id);
+    return seguro_error_set(handle, SEGURO_ERR_ORDER, id, "event %llu does not follow; expected is %llu", (unsigned long long)id,
+                            (unsigned long long)next_id);
   }
   return 0;
 }
@@ -116,8 +120,8 @@ static void note_queued(seguro *handle, uint64_t first_id, uint64_t last_id, uin
 static int send_when_much(seguro *handle) { return handle->tried_bytes >= FLUSH_BYTES ? seguro_step(handle, 0) : 0; }
 
 static int too_large(seguro *handle, uint64_t id, const char *what, uint64_t bytes, uint64_t most) {
-  return seguro_error_set(handle, SEGURO_ERR_TOO_LARGE, id, "%s of %llu bytes, the sidecar takes %llu", what,
-                          (unsigned long long)bytes, (unsigned long long)most);
+  return seguro_error_set(handle, SEGURO_ERR_TOO_LARGE, id, "%s of %llu bytes, the sidecar takes %llu", what, (unsigned long long)bytes,
+                          (unsigned long long)most);
 }
 
 int seguro_append(seguro *handle, uint64_t id, const void *bytes, uint64_t length_bytes, int64_t timeout_ms) {
@@ -141,16 +145,15 @@ int seguro_append(seguro *handle, uint64_t id, const void *bytes, uint64_t lengt
   }
   seguro_segment *segment = seguro_queue_room(&handle->queue, record_bytes);
   if (segment == NULL) {
-    return seguro_error_set(handle, SEGURO_ERR_MEMORY, id, "no memory for an event of %llu bytes",
-                            (unsigned long long)length_bytes);
+    return seguro_error_set(handle, SEGURO_ERR_MEMORY, id, "no memory for an event of %llu bytes", (unsigned long long)length_bytes);
   }
   seguro_segment_write(segment, id, bytes, length_bytes);
   note_queued(handle, id, id, record_bytes);
   return send_when_much(handle);
 }
 
-static int batch_bytes(seguro *handle, uint64_t first_id, uint64_t count, const void *const *bytes,
-                       const uint64_t *length_bytes, uint64_t *total_bytes) {
+static int batch_bytes(seguro *handle, uint64_t first_id, uint64_t count, const void *const *bytes, const uint64_t *length_bytes,
+                       uint64_t *total_bytes) {
   *total_bytes = 0;
   for (uint64_t i = 0; i < count; i++) {
     if (bytes[i] == NULL && length_bytes[i] > 0) {
@@ -167,8 +170,8 @@ static int batch_bytes(seguro *handle, uint64_t first_id, uint64_t count, const 
   return 0;
 }
 
-int seguro_append_atomic(seguro *handle, uint64_t first_id, uint64_t count, const void *const *bytes,
-                         const uint64_t *length_bytes, int64_t timeout_ms) {
+int seguro_append_atomic(seguro *handle, uint64_t first_id, uint64_t count, const void *const *bytes, const uint64_t *length_bytes,
+                         int64_t timeout_ms) {
   if (handle == NULL || bytes == NULL || length_bytes == NULL) {
     return SEGURO_ERR_ARGUMENT;
   }
@@ -196,8 +199,7 @@ int seguro_append_atomic(seguro *handle, uint64_t first_id, uint64_t count, cons
   }
   seguro_segment *segment = seguro_segment_new(total_bytes);
   if (segment == NULL) {
-    return seguro_error_set(handle, SEGURO_ERR_MEMORY, first_id, "no memory for a batch of %llu bytes",
-                            (unsigned long long)total_bytes);
+    return seguro_error_set(handle, SEGURO_ERR_MEMORY, first_id, "no memory for a batch of %llu bytes", (unsigned long long)total_bytes);
   }
   segment->is_atomic = true;
   for (uint64_t i = 0; i < count; i++) {

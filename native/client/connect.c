@@ -13,8 +13,8 @@
 
 /* Before the first session these mean a wrong path or right; afterwards a restart may pass through them. */
 static bool is_hopeless(int reason) {
-  return reason == EACCES || reason == EPERM || reason == ENOTDIR || reason == ELOOP || reason == ENAMETOOLONG ||
-         reason == EPROTOTYPE || reason == ENOTSOCK;
+  return reason == EACCES || reason == EPERM || reason == ENOTDIR || reason == ELOOP || reason == ENAMETOOLONG || reason == EPROTOTYPE ||
+         reason == ENOTSOCK;
 }
 
 static void schedule_retry(seguro *handle) {
@@ -82,8 +82,8 @@ int seguro_session_fail(seguro *handle, int code, const char *format, ...) {
 static int give_up(seguro *handle, int64_t now_ms) {
   char cause[sizeof handle->error.text];
   snprintf(cause, sizeof cause, "%s", handle->error.text);
-  return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "no session for %lld ms; last: %.200s",
-                             (long long)(now_ms - handle->lost_at_ms), cause);
+  return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "no session for %lld ms; last: %.200s", (long long)(now_ms - handle->lost_at_ms),
+                             cause);
 }
 
 /* One attempt. Returns 0 (connected, or to be tried again later) or a permanent code. */
@@ -100,8 +100,7 @@ int seguro_connect_try(seguro *handle) {
     return 0;
   }
   if (!handle->was_opened && is_hopeless(-refused)) {
-    return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path,
-                               strerror(-refused));
+    return seguro_session_fail(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-refused));
   }
   seguro_session_lose(handle, SEGURO_ERR_CONNECT, "cannot connect to %s: %s", handle->path, strerror(-refused));
   return handle->failure;

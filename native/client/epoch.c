@@ -77,8 +77,7 @@ static int put_pieces(seguro *handle, uint64_t base_id, seguro_span name, seguro
   return 0;
 }
 
-int seguro_file_put(seguro *handle, uint64_t base_id, const char *name, const void *bytes, uint64_t total_bytes,
-                    int64_t timeout_ms) {
+int seguro_file_put(seguro *handle, uint64_t base_id, const char *name, const void *bytes, uint64_t total_bytes, int64_t timeout_ms) {
   if (handle == NULL || (bytes == NULL && total_bytes > 0) || total_bytes > SIZE_MAX) {
     return SEGURO_ERR_ARGUMENT;
   }
@@ -99,8 +98,8 @@ int seguro_file_put(seguro *handle, uint64_t base_id, const char *name, const vo
 }
 
 /* One piece into `into`; *done_bytes is what came. */
-static int get_piece(seguro *handle, uint64_t base_id, seguro_span name, uint64_t offset_bytes, uint8_t *into,
-                     uint64_t most_bytes, uint64_t *done_bytes, uint64_t *total_bytes, seguro_patience *patience) {
+static int get_piece(seguro *handle, uint64_t base_id, seguro_span name, uint64_t offset_bytes, uint8_t *into, uint64_t most_bytes,
+                     uint64_t *done_bytes, uint64_t *total_bytes, seguro_patience *patience) {
   uint32_t piece_bytes = most_bytes < FILE_PIECE_BYTES ? (uint32_t)most_bytes : FILE_PIECE_BYTES;
   uint8_t head[24];
   seguro_store_u64(head, base_id);
@@ -124,8 +123,8 @@ static int get_piece(seguro *handle, uint64_t base_id, seguro_span name, uint64_
   return 0;
 }
 
-int64_t seguro_file_get(seguro *handle, uint64_t base_id, const char *name, uint64_t offset_bytes, void *into,
-                        uint64_t capacity_bytes, uint64_t *total_bytes, int64_t timeout_ms) {
+int64_t seguro_file_get(seguro *handle, uint64_t base_id, const char *name, uint64_t offset_bytes, void *into, uint64_t capacity_bytes,
+                        uint64_t *total_bytes, int64_t timeout_ms) {
   if (handle == NULL || total_bytes == NULL || into == NULL || capacity_bytes == 0 || capacity_bytes > INT64_MAX) {
     return SEGURO_ERR_ARGUMENT;
   }
@@ -141,8 +140,8 @@ int64_t seguro_file_get(seguro *handle, uint64_t base_id, const char *name, uint
   uint64_t piece_bytes = 1;
   while (read_bytes < capacity_bytes && piece_bytes > 0) {
     uint64_t now_bytes = 0;
-    code = get_piece(handle, base_id, name_span, offset_bytes + read_bytes, (uint8_t *)into + read_bytes,
-                     capacity_bytes - read_bytes, &piece_bytes, &now_bytes, &patience);
+    code = get_piece(handle, base_id, name_span, offset_bytes + read_bytes, (uint8_t *)into + read_bytes, capacity_bytes - read_bytes,
+                     &piece_bytes, &now_bytes, &patience);
     if (code == 0 && read_bytes > 0 && now_bytes != *total_bytes) {
       code = seguro_error_set(handle, SEGURO_ERR_DIVERGED, base_id, "the file was replaced while it was read");
     }

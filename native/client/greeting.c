@@ -61,8 +61,7 @@ static int parse_welcome(const uint8_t *at, const uint8_t *end, const char *ship
   return 1;
 }
 
-int seguro_greeting_parse(const uint8_t *bytes, size_t length_bytes, seguro_greeting expected, const char *ship,
-                          size_t *block_bytes) {
+int seguro_greeting_parse(const uint8_t *bytes, size_t length_bytes, seguro_greeting expected, const char *ship, size_t *block_bytes) {
   size_t most = length_bytes < SEGURO_TEXT_BLOCK_MAX ? length_bytes : SEGURO_TEXT_BLOCK_MAX;
   const uint8_t *end = most == 0 ? NULL : memchr(bytes, 0, most);
   if (end == NULL) {

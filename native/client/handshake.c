@@ -72,13 +72,11 @@ int seguro_handshake_take(seguro *handle) {
     return 0;
   }
   size_t block_bytes = 0;
-  int found = seguro_greeting_parse(handle->receive.bytes + handle->receive.start, held_bytes, expected, handle->ship,
-                                    &block_bytes);
+  int found = seguro_greeting_parse(handle->receive.bytes + handle->receive.start, held_bytes, expected, handle->ship, &block_bytes);
   if (found < 0) {
     return seguro_session_fail(handle, found,
-                               found == SEGURO_ERR_VERSION
-                                   ? "the sidecar offers other protocol versions than 1"
-                                   : "the handshake is not a sidecar's; is this the right socket?");
+                               found == SEGURO_ERR_VERSION ? "the sidecar offers other protocol versions than 1"
+                                                           : "the handshake is not a sidecar's; is this the right socket?");
   }
   if (found == 0) {
     return 0;
@@ -116,11 +114,12 @@ static int check_verdict(seguro *handle, const seguro_reply_opened *opened) {
 static int check_continues(seguro *handle, const seguro_reply_opened *opened) {
   const seguro_info *info = &handle->info;
   bool was_empty = info->height == 0;
-  if (opened->kind != info->kind || (opened->log != info->log && !was_empty) ||
-      (opened->base != info->base && !was_empty)) {
-    return seguro_session_fail(handle, SEGURO_ERR_LOST, "log %u from event %llu has become log %u from event %llu",
-                               info->log, (unsigned long long)info->base, opened->log,
-                               (unsigned long long)opened->base);
+  /* A reader that opened an empty log knows a height from LIVE, but not yet where the log begins. */
+  bool is_base_known = info->base != 0;
+  bool is_base_other = is_base_known ? opened->base != info->base : !was_empty && opened->base > info->height;
+  if (opened->kind != info->kind || (opened->log != info->log && !was_empty) || is_base_other) {
+    return seguro_session_fail(handle, SEGURO_ERR_LOST, "log %u from event %llu has become log %u from event %llu", info->log,
+                               (unsigned long long)info->base, opened->log, (unsigned long long)opened->base);
   }
   if (opened->height < info->height) {
     return seguro_session_fail(handle, SEGURO_ERR_LOST, "the log ends at event %llu, %llu was acknowledged",
@@ -168,9 +167,8 @@ int seguro_handshake_opened(seguro *handle, const seguro_reply_opened *opened) {
     code = seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "the sidecar opened a ship of the other kind");
   }
   if (code == 0 && handle->options.role == SEGURO_ROLE_WRITE && !seguro_send_repeat(handle, opened->height)) {
-    code =
-        seguro_session_fail(handle, SEGURO_ERR_DIVERGED, "the log ends at event %llu, inside an atomic batch of ours",
-                            (unsigned long long)opened->height);
+    code = seguro_session_fail(handle, SEGURO_ERR_DIVERGED, "the log ends at event %llu, inside an atomic batch of ours",
+                               (unsigned long long)opened->height);
   }
   if (code == 0) {
     code = take_ring(handle, opened->ring_bytes);

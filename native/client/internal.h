@@ -151,8 +151,7 @@ void seguro_buffer_clear(seguro_buffer *buffer);
 void seguro_buffer_free(seguro_buffer *buffer);
 
 /* error.c */
-int seguro_error_set(seguro *handle, int code, uint64_t id, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+int seguro_error_set(seguro *handle, int code, uint64_t id, const char *format, ...) __attribute__((format(printf, 4, 5)));
 void seguro_error_take(seguro *handle, const seguro_reply_error *error);
 
 /* connect.c */
@@ -200,8 +199,8 @@ void seguro_reader_take_sent(seguro_reader *reader, const seguro_reply *reply);
  * handle->request.reply. After a reconnect it is sent again, unless `generation` is given: then SEGURO_REQUEST_LOST
  * says that the session is no longer *generation (0 on entry: whichever there is, and it is noted there). */
 #define SEGURO_REQUEST_LOST 1
-int seguro_request_run(seguro *handle, uint8_t type, const seguro_span *parts, unsigned part_count,
-                       uint8_t expected_type, seguro_patience *patience, uint64_t *generation);
+int seguro_request_run(seguro *handle, uint8_t type, const seguro_span *parts, unsigned part_count, uint8_t expected_type,
+                       seguro_patience *patience, uint64_t *generation);
 int seguro_request_take(seguro *handle, const seguro_frame_header *header, const uint8_t *body);
 bool seguro_request_is(const seguro *handle, uint32_t number);
 

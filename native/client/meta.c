@@ -13,8 +13,8 @@ static int check_key(seguro *handle, const void *key, size_t key_bytes) {
   return 0;
 }
 
-int seguro_meta_get(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void **value,
-                    int64_t *length_bytes, int64_t timeout_ms) {
+int seguro_meta_get(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void **value, int64_t *length_bytes,
+                    int64_t timeout_ms) {
   if (handle == NULL || value == NULL || length_bytes == NULL) {
     return SEGURO_ERR_ARGUMENT;
   }
@@ -37,8 +37,8 @@ int seguro_meta_get(seguro *handle, uint64_t scope, const void *key, size_t key_
   return 0;
 }
 
-int seguro_meta_put(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void *value,
-                    size_t value_bytes, int64_t timeout_ms) {
+int seguro_meta_put(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void *value, size_t value_bytes,
+                    int64_t timeout_ms) {
   if (handle == NULL) {
     return SEGURO_ERR_ARGUMENT;
   }

@@ -41,17 +41,14 @@ static bool has_unknown_options(const seguro_options *options) {
   return false;
 }
 
-static int refuse(seguro *handle, const char *text) {
-  return seguro_error_set(handle, SEGURO_ERR_ARGUMENT, 0, "%s", text);
-}
+static int refuse(seguro *handle, const char *text) { return seguro_error_set(handle, SEGURO_ERR_ARGUMENT, 0, "%s", text); }
 
 static int take_options(seguro *handle, const seguro_options *options) {
   if (options == NULL || options->size_bytes < OPTIONS_BYTES_MIN) {
     return refuse(handle, "options are missing, or their size_bytes is not set");
   }
   if (has_unknown_options(options)) {
-    return seguro_error_set(handle, SEGURO_ERR_UNSUPPORTED, 0,
-                            "an option that this version of libseguro does not know");
+    return seguro_error_set(handle, SEGURO_ERR_UNSUPPORTED, 0, "an option that this version of libseguro does not know");
   }
   size_t known_bytes = options->size_bytes < sizeof handle->options ? options->size_bytes : sizeof handle->options;
   memcpy(&handle->options, options, known_bytes);
@@ -111,8 +108,7 @@ static int wait_for_opened(seguro *handle) {
     int code = seguro_patience_step(handle, &patience);
     if (code == SEGURO_ERR_TIMEOUT && handle->state != SEGURO_STATE_READY) {
       /* Why it did not come about says more than that time has passed. */
-      return handle->error.code != 0 ? handle->error.code
-                                     : seguro_error_set(handle, code, 0, "the sidecar did not answer in time");
+      return handle->error.code != 0 ? handle->error.code : seguro_error_set(handle, code, 0, "the sidecar did not answer in time");
     }
     if (code < 0 && code != SEGURO_ERR_TIMEOUT) {
       return code;

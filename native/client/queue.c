@@ -28,15 +28,27 @@ void seguro_queue_attach(seguro_queue *queue, seguro_segment *segment) {
   queue->tail = segment;
 }
 
+static seguro_segment *take_spare(seguro_queue *queue) {
+  seguro_segment *spare = queue->spares;
+  queue->spares = spare->next;
+  queue->spare_count--;
+  return spare;
+}
+
+static void free_spares(seguro_queue *queue, unsigned kept) {
+  while (queue->spare_count > kept) {
+    free(take_spare(queue));
+  }
+}
+
 seguro_segment *seguro_queue_room(seguro_queue *queue, uint64_t record_bytes) {
   seguro_segment *tail = queue->tail;
   if (tail != NULL && !tail->is_atomic && tail->capacity_bytes - tail->used_bytes >= record_bytes) {
     return tail;
   }
   seguro_segment *segment = NULL;
-  if (record_bytes <= SEGURO_SEGMENT_BYTES && queue->spare != NULL) {
-    segment = queue->spare;
-    queue->spare = NULL;
+  if (record_bytes <= SEGURO_SEGMENT_BYTES && queue->spares != NULL) {
+    segment = take_spare(queue);
   } else {
     segment = seguro_segment_new(record_bytes > SEGURO_SEGMENT_BYTES ? record_bytes : SEGURO_SEGMENT_BYTES);
   }
@@ -81,9 +93,11 @@ static void unlink_head(seguro_queue *queue, seguro_segment **sending, uint64_t 
     *sending = head->next;
     *sending_offset = 0;
   }
-  if (queue->spare == NULL && !head->is_atomic && head->capacity_bytes == SEGURO_SEGMENT_BYTES) {
+  if (queue->spare_count < SEGURO_SPARES_BUSY_MAX && !head->is_atomic && head->capacity_bytes == SEGURO_SEGMENT_BYTES) {
     clear(head);
-    queue->spare = head;
+    head->next = queue->spares;
+    queue->spares = head;
+    queue->spare_count++;
   } else {
     free(head);
   }
@@ -99,9 +113,13 @@ void seguro_queue_release(seguro_queue *queue, seguro_segment **sending, uint64_
       if (*sending == head) {
         *sending_offset = 0;
       }
+      free_spares(queue, SEGURO_SPARES_IDLE_MAX);
       return;
     }
     unlink_head(queue, sending, sending_offset);
+  }
+  if (queue->head == NULL) {
+    free_spares(queue, SEGURO_SPARES_IDLE_MAX);
   }
 }
 
@@ -122,6 +140,6 @@ void seguro_queue_free(seguro_queue *queue) {
     free(queue->head);
     queue->head = next;
   }
-  free(queue->spare);
+  free_spares(queue, 0);
   memset(queue, 0, sizeof *queue);
 }

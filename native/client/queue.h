@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 #define SEGURO_SEGMENT_BYTES 262144u
+/* So many emptied segments stay for the next records: while others wait to be acknowledged, and when none does. */
+#define SEGURO_SPARES_BUSY_MAX 64u
+#define SEGURO_SPARES_IDLE_MAX 4u
 
 typedef struct seguro_segment {
   struct seguro_segment *next;
@@ -23,7 +26,8 @@ typedef struct seguro_segment {
 typedef struct seguro_queue {
   seguro_segment *head;
   seguro_segment *tail;
-  seguro_segment *spare; /* one emptied segment of the usual size, so that a steady flow does not allocate */
+  seguro_segment *spares; /* emptied segments of the usual size, so that a steady flow does not allocate */
+  unsigned spare_count;
   uint64_t bytes;        /* kept, in all segments */
   uint64_t unsent_bytes; /* not yet put into frames on the present connection */
   uint64_t last_id;      /* the last one queued, 0 for none ever */

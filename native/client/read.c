@@ -100,8 +100,7 @@ static int take_event(seguro_reader *reader, seguro_event *event) {
     return 0;
   }
   uint64_t whole_bytes;
-  int found =
-      seguro_record_scan(buffer->bytes + buffer->start, held_bytes, SEGURO_EVENT_BYTES_MAX, event, &whole_bytes);
+  int found = seguro_record_scan(buffer->bytes + buffer->start, held_bytes, SEGURO_EVENT_BYTES_MAX, event, &whole_bytes);
   if (found == SEGURO_SCAN_PARTIAL) {
     return 0;
   }
@@ -135,8 +134,7 @@ static int check_end(seguro_reader *reader) {
   if (reader->sent_reason == SEGURO_SENT_LIMIT && (reader->limit == 0 || reader->delivered != reader->limit)) {
     return reader_fail(reader, SEGURO_ERR_PROTOCOL, "a read ended before its limit");
   }
-  if (reader->sent_reason == SEGURO_SENT_CANCELLED ||
-      (reader->flags & SEGURO_READ_TAIL && reader->sent_reason == SEGURO_SENT_END)) {
+  if (reader->sent_reason == SEGURO_SENT_CANCELLED || (reader->flags & SEGURO_READ_TAIL && reader->sent_reason == SEGURO_SENT_END)) {
     return reader_fail(reader, SEGURO_ERR_PROTOCOL, "a read ended unasked");
   }
   if (reader->sent_reason == SEGURO_SENT_END && reader->next_id <= reader->height_then) {

@@ -5,13 +5,9 @@
 
 #define RECEIVE_ROOM_BYTES 65536u
 
-static bool is_connected(const seguro *handle) {
-  return handle->state >= SEGURO_STATE_OFFER && handle->state <= SEGURO_STATE_READY;
-}
+static bool is_connected(const seguro *handle) { return handle->state >= SEGURO_STATE_OFFER && handle->state <= SEGURO_STATE_READY; }
 
-static int no_memory(seguro *handle) {
-  return seguro_session_fail(handle, SEGURO_ERR_MEMORY, "no memory to receive into");
-}
+static int no_memory(seguro *handle) { return seguro_session_fail(handle, SEGURO_ERR_MEMORY, "no memory to receive into"); }
 
 /* Moves what has come of a RECORDS body from the receive buffer to its reader. */
 static int take_body(seguro *handle) {

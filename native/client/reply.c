@@ -32,8 +32,7 @@ static bool parse_opened(const uint8_t *body, uint32_t bytes, seguro_reply_opene
   opened->batch_bytes_max = seguro_load_u64(body + 80);
   opened->verdict_id = seguro_load_u64(body + 96);
   opened->ring_bytes = seguro_load_u64(body + 104);
-  if (opened->verdict > SEGURO_VERDICT_DIVERGED ||
-      (opened->kind != SEGURO_KIND_REAL && opened->kind != SEGURO_KIND_FAKE)) {
+  if (opened->verdict > SEGURO_VERDICT_DIVERGED || (opened->kind != SEGURO_KIND_REAL && opened->kind != SEGURO_KIND_FAKE)) {
     return false;
   }
   if (opened->height > SEGURO_EVENT_ID_MAX || opened->base > opened->height || opened->digest_id > opened->height ||
@@ -107,8 +106,7 @@ static bool check_entries(uint8_t type, seguro_span body) {
   while (step == 1) {
     seguro_span key, value;
     seguro_epoch_entry epoch;
-    step = type == SEGURO_FRAME_META_LISTED ? seguro_meta_entry_next(body, &at, &key, &value)
-                                            : seguro_epoch_entry_next(body, &at, &epoch);
+    step = type == SEGURO_FRAME_META_LISTED ? seguro_meta_entry_next(body, &at, &key, &value) : seguro_epoch_entry_next(body, &at, &epoch);
   }
   return step == 0;
 }
@@ -121,8 +119,7 @@ static bool parse_meta(const uint8_t *body, uint32_t bytes, seguro_reply *reply)
   uint32_t value_bytes = seguro_load_u32(body + 4);
   reply->as.meta.is_present = present == 1;
   reply->as.meta.value = (seguro_span){body + META_IS_BYTES, value_bytes};
-  return present <= 1 && value_bytes <= META_VALUE_BYTES_MAX && bytes == META_IS_BYTES + value_bytes &&
-         (present == 1 || value_bytes == 0);
+  return present <= 1 && value_bytes <= META_VALUE_BYTES_MAX && bytes == META_IS_BYTES + value_bytes && (present == 1 || value_bytes == 0);
 }
 
 static bool parse_file(const uint8_t *body, uint32_t bytes, seguro_reply *reply) {
@@ -132,8 +129,7 @@ static bool parse_file(const uint8_t *body, uint32_t bytes, seguro_reply *reply)
   uint32_t data_bytes = seguro_load_u32(body + 8);
   reply->as.file.total_bytes = seguro_load_u64(body);
   reply->as.file.data = (seguro_span){body + FILE_IS_BYTES, data_bytes};
-  return seguro_load_u32(body + 12) == 0 && data_bytes <= reply->as.file.total_bytes &&
-         bytes - FILE_IS_BYTES == data_bytes;
+  return seguro_load_u32(body + 12) == 0 && data_bytes <= reply->as.file.total_bytes && bytes - FILE_IS_BYTES == data_bytes;
 }
 
 static bool parse_height(const uint8_t *body, uint32_t bytes, seguro_reply *reply) {
@@ -174,7 +170,7 @@ bool seguro_reply_parse(const seguro_frame_header *header, const uint8_t *body, 
       return parse_sent(body, bytes, reply);
     case SEGURO_FRAME_LIVE:
       reply->as.live.height = bytes == LIVE_BYTES ? seguro_load_u64(body) : 0;
-      return bytes == LIVE_BYTES;
+      return bytes == LIVE_BYTES && reply->as.live.height <= SEGURO_EVENT_ID_MAX;
     case SEGURO_FRAME_META_IS:
       return parse_meta(body, bytes, reply);
     case SEGURO_FRAME_FILE_IS:
@@ -198,8 +194,7 @@ bool seguro_reply_parse(const seguro_frame_header *header, const uint8_t *body, 
   }
 }
 
-int seguro_record_scan(const uint8_t *bytes, uint64_t length_bytes, uint64_t event_bytes_max, seguro_event *event,
-                       uint64_t *whole_bytes) {
+int seguro_record_scan(const uint8_t *bytes, uint64_t length_bytes, uint64_t event_bytes_max, seguro_event *event, uint64_t *whole_bytes) {
   *whole_bytes = SEGURO_RECORD_HEADER_BYTES;
   if (length_bytes < SEGURO_RECORD_HEADER_BYTES) {
     return SEGURO_SCAN_PARTIAL;

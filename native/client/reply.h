@@ -101,18 +101,12 @@ int seguro_epoch_entry_next(seguro_span body, size_t *at, seguro_epoch_entry *en
 
 /* Looks at the record that begins at `bytes`, of which `length_bytes` have come. *whole_bytes is what the record takes,
  * as far as is known. The checksum is computed only when the record is whole. */
-int seguro_record_scan(const uint8_t *bytes, uint64_t length_bytes, uint64_t event_bytes_max, seguro_event *event,
-                       uint64_t *whole_bytes);
+int seguro_record_scan(const uint8_t *bytes, uint64_t length_bytes, uint64_t event_bytes_max, seguro_event *event, uint64_t *whole_bytes);
 
-typedef enum seguro_greeting {
-  SEGURO_GREETING_OFFER,
-  SEGURO_GREETING_IDENTIFY,
-  SEGURO_GREETING_WELCOME
-} seguro_greeting;
+typedef enum seguro_greeting { SEGURO_GREETING_OFFER, SEGURO_GREETING_IDENTIFY, SEGURO_GREETING_WELCOME } seguro_greeting;
 
 /* Parses the text block expected in the handshake. Returns 0 when its NUL has not come yet, 1 and *block_bytes (NUL
  * included), or SEGURO_ERR_VERSION / SEGURO_ERR_PROTOCOL. */
-int seguro_greeting_parse(const uint8_t *bytes, size_t length_bytes, seguro_greeting expected, const char *ship,
-                          size_t *block_bytes);
+int seguro_greeting_parse(const uint8_t *bytes, size_t length_bytes, seguro_greeting expected, const char *ship, size_t *block_bytes);
 
 #endif

@@ -15,8 +15,7 @@ int seguro_request_take(seguro *handle, const seguro_frame_header *header, const
     return 0; /* given up by timeout */
   }
   if (header->type != request->expected_type) {
-    return seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "an answer of type %u to a request that has another",
-                               header->type);
+    return seguro_session_fail(handle, SEGURO_ERR_PROTOCOL, "an answer of type %u to a request that has another", header->type);
   }
   seguro_buffer_clear(&request->body);
   uint8_t *copy = seguro_buffer_reserve(&request->body, header->body_bytes + 1u);
@@ -54,8 +53,7 @@ static int ask(seguro *handle, uint8_t type, const seguro_span *parts, unsigned 
   int code = seguro_control_add(handle, type, request->number, parts, part_count);
   while (code == 0 && !request->is_answered) {
     code = seguro_patience_step(handle, patience);
-    if (code == 0 && !request->is_answered &&
-        (handle->generation != generation || handle->state != SEGURO_STATE_READY)) {
+    if (code == 0 && !request->is_answered && (handle->generation != generation || handle->state != SEGURO_STATE_READY)) {
       code = SEGURO_REQUEST_LOST;
     }
   }
@@ -63,8 +61,8 @@ static int ask(seguro *handle, uint8_t type, const seguro_span *parts, unsigned 
   return request->is_answered ? 0 : code;
 }
 
-int seguro_request_run(seguro *handle, uint8_t type, const seguro_span *parts, unsigned part_count,
-                       uint8_t expected_type, seguro_patience *patience, uint64_t *generation) {
+int seguro_request_run(seguro *handle, uint8_t type, const seguro_span *parts, unsigned part_count, uint8_t expected_type,
+                       seguro_patience *patience, uint64_t *generation) {
   int code = SEGURO_REQUEST_LOST;
   while (code == SEGURO_REQUEST_LOST) {
     code = wait_until_ready(handle, patience);

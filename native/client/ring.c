@@ -166,8 +166,7 @@ static inline void pause_a_moment(void) {
 }
 
 static bool has_something(seguro_link *link, bool is_send_wanted) {
-  return seguro_ring_available(&link->ring.consumer) != 0 ||
-         (is_send_wanted && seguro_ring_room(&link->ring.producer) != 0);
+  return seguro_ring_available(&link->ring.consumer) != 0 || (is_send_wanted && seguro_ring_room(&link->ring.producer) != 0);
 }
 
 /* Looks for at most spin_us whether something has come. */

@@ -7,15 +7,14 @@
 
 /* Both only say that this process stood still for a while, so the session may be opened again. */
 static bool may_pass(const seguro_reply_error *error) {
-  return (error->flags & SEGURO_ERROR_RETRY) != 0 || error->code == ERROR_CLIENT_STALLED ||
-         error->code == ERROR_HANDSHAKE_TIMEOUT;
+  return (error->flags & SEGURO_ERROR_RETRY) != 0 || error->code == ERROR_CLIENT_STALLED || error->code == ERROR_HANDSHAKE_TIMEOUT;
 }
 
 static int take_error(seguro *handle, uint32_t request, const seguro_reply_error *error) {
   if ((error->flags & SEGURO_ERROR_FATAL) != 0) {
     seguro_error_take(handle, error);
-    bool is_ring_unknown = error->code == ERROR_BAD_OPEN && handle->state == SEGURO_STATE_OPENING &&
-                           handle->link.is_memory_wanted && handle->options.transport == SEGURO_TRANSPORT_AUTO;
+    bool is_ring_unknown = error->code == ERROR_BAD_OPEN && handle->state == SEGURO_STATE_OPENING && handle->link.is_memory_wanted &&
+                           handle->options.transport == SEGURO_TRANSPORT_AUTO;
     if (is_ring_unknown) {
       /* A sidecar older than shared memory; if it means something else, it says so again. */
       handle->is_ring_given_up = true;

@@ -25,9 +25,7 @@ static int step_offline(seguro *handle, int64_t until_ms) {
   return seguro_connect_try(handle);
 }
 
-static bool is_handshake(const seguro *handle) {
-  return handle->state >= SEGURO_STATE_OFFER && handle->state < SEGURO_STATE_READY;
-}
+static bool is_handshake(const seguro *handle) { return handle->state >= SEGURO_STATE_OFFER && handle->state < SEGURO_STATE_READY; }
 
 static void wait_for_socket(seguro *handle, int64_t until_ms) {
   int64_t now_ms = seguro_clock_ms();

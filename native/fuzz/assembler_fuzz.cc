@@ -93,9 +93,12 @@ class Session {
 
   uint64_t NextId(unsigned how) {
     switch (how % 8) {
-      case 0: return id_ > 3 ? id_ - 3 : 1;
-      case 1: return id_ + 1;
-      default: return id_ == 0 ? 1 : id_;
+      case 0:
+        return id_ > 3 ? id_ - 3 : 1;
+      case 1:
+        return id_ + 1;
+      default:
+        return id_ == 0 ? 1 : id_;
     }
   }
 

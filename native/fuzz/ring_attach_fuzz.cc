@@ -38,8 +38,7 @@ struct Memory {
 };
 
 /** Writes over the shared words and bytes as a peer may, whenever it likes. */
-void Scribble(Input *input, uint8_t *memory, seguro_ring_direction *shared, const seguro_ring_geometry &geometry,
-              seguro_ring_way way) {
+void Scribble(Input *input, uint8_t *memory, seguro_ring_direction *shared, const seguro_ring_geometry &geometry, seguro_ring_way way) {
   switch (input->Byte() % 6) {
     case 0:
       shared->head = Near(input, shared->head);

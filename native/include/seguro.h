@@ -83,6 +83,7 @@ extern "C" {
 #define SEGURO_ERR_CLAIM_SETTLING SEGURO_ERR_SERVER(11)
 #define SEGURO_ERR_FENCED SEGURO_ERR_SERVER(12)
 #define SEGURO_ERR_NO_SUCH_SHIP SEGURO_ERR_SERVER(13)
+#define SEGURO_ERR_SHIP_MOVED SEGURO_ERR_SERVER(17)
 #define SEGURO_ERR_APPEND_CONFLICT SEGURO_ERR_SERVER(22)
 #define SEGURO_ERR_BATCH_STRADDLES SEGURO_ERR_SERVER(24)
 #define SEGURO_ERR_STORE_FULL SEGURO_ERR_SERVER(30)
@@ -116,14 +117,14 @@ typedef struct seguro_stall {
 
 /* Options of seguro_open. Zero it, set size_bytes, role, and what else should differ from its default (the value 0). */
 typedef struct seguro_options {
-  size_t size_bytes;          /* sizeof(seguro_options): lets the struct grow without breaking callers */
-  int role;                   /* SEGURO_ROLE_*; required */
-  int kind;                   /* SEGURO_KIND_* */
-  int transport;              /* SEGURO_TRANSPORT_* */
-  uint32_t log;               /* 0 the current log; role read only: the number of an earlier one */
-  uint64_t buffer_bytes;      /* records kept until acknowledged, default 64 MiB; one event of any size always passes */
-  uint64_t read_window_bytes; /* what a reader fetches ahead, default 4 MiB; an event of any size always passes */
-  int64_t open_timeout_ms;    /* default 10,000: how long seguro_open tries, also while the ship is busy */
+  size_t size_bytes;            /* sizeof(seguro_options): lets the struct grow without breaking callers */
+  int role;                     /* SEGURO_ROLE_*; required */
+  int kind;                     /* SEGURO_KIND_* */
+  int transport;                /* SEGURO_TRANSPORT_* */
+  uint32_t log;                 /* 0 the current log; role read only: the number of an earlier one */
+  uint64_t buffer_bytes;        /* records kept until acknowledged, default 64 MiB; one event of any size always passes */
+  uint64_t read_window_bytes;   /* what a reader fetches ahead, default 4 MiB; an event of any size always passes */
+  int64_t open_timeout_ms;      /* default 10,000: how long seguro_open tries, also while the ship is busy */
   int64_t reconnect_timeout_ms; /* default SEGURO_FOREVER; SEGURO_NEVER ends the handle at the first lost connection */
   uint64_t last_id;             /* the greatest event the caller knows was acknowledged, 0 for none */
   uint8_t last_digest[32];      /* its digest, or zeros: then only heights are compared */
@@ -164,8 +165,7 @@ typedef struct seguro_event {
 /* Opens a session as `ship` ("~zod") on the socket at `path`, and returns when the sidecar has said the height. Retries
  * what may pass (no socket yet, ship-busy, claim-settling) for open_timeout_ms. On failure *out is NULL and, when
  * `error` is not NULL, *error has the details. The handle belongs to the caller until seguro_close. */
-SEGURO_API int seguro_open(seguro **out, const char *path, const char *ship, const seguro_options *options,
-                           seguro_error *error);
+SEGURO_API int seguro_open(seguro **out, const char *path, const char *ship, const seguro_options *options, seguro_error *error);
 /* Ends the session and frees the handle and its readers. Does not wait: records not yet acknowledged may or may not be
  * stored. NULL is allowed. */
 SEGURO_API void seguro_close(seguro *handle);
@@ -232,16 +232,14 @@ SEGURO_API void seguro_reader_close(seguro_reader *reader);
 /* ---- metadata: Vere's META of the pier (SEGURO_SCOPE_TOP) and of its epochs (scope: the epoch's base) ---- */
 
 /* *length_bytes is -1 when the key is missing (the call returns 0); a zero-length value is a value. */
-SEGURO_API int seguro_meta_get(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void **value,
-                               int64_t *length_bytes, int64_t timeout_ms);
+SEGURO_API int seguro_meta_get(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void **value, int64_t *length_bytes,
+                               int64_t timeout_ms);
 /* Durable on return. Keys of 1 to 255 bytes, values of 0 to 65,536. */
-SEGURO_API int seguro_meta_put(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void *value,
-                               size_t value_bytes, int64_t timeout_ms);
-typedef void (*seguro_meta_visit)(void *context, const void *key, size_t key_bytes, const void *value,
-                                  size_t value_bytes);
+SEGURO_API int seguro_meta_put(seguro *handle, uint64_t scope, const void *key, size_t key_bytes, const void *value, size_t value_bytes,
+                               int64_t timeout_ms);
+typedef void (*seguro_meta_visit)(void *context, const void *key, size_t key_bytes, const void *value, size_t value_bytes);
 /* Visits every key of a scope in key order. The visitor must not call the handle. */
-SEGURO_API int seguro_meta_list(seguro *handle, uint64_t scope, seguro_meta_visit visit, void *context,
-                                int64_t timeout_ms);
+SEGURO_API int seguro_meta_list(seguro *handle, uint64_t scope, seguro_meta_visit visit, void *context, int64_t timeout_ms);
 
 /* ---- epochs and their files ---- */
 
@@ -259,12 +257,12 @@ typedef void (*seguro_epoch_visit)(void *context, const seguro_epoch_file *file)
 SEGURO_API int seguro_epoch_list(seguro *handle, seguro_epoch_visit visit, void *context, int64_t timeout_ms);
 /* Stores or replaces a whole file ("epoc.txt", "vere.txt", "image.bin", "north.bin", "south.bin"); durable on return.
  */
-SEGURO_API int seguro_file_put(seguro *handle, uint64_t base_id, const char *name, const void *bytes,
-                               uint64_t total_bytes, int64_t timeout_ms);
+SEGURO_API int seguro_file_put(seguro *handle, uint64_t base_id, const char *name, const void *bytes, uint64_t total_bytes,
+                               int64_t timeout_ms);
 /* Reads up to capacity_bytes from offset_bytes on. Returns the bytes read, 0 at the end; *total_bytes is the file's
  * length. */
-SEGURO_API int64_t seguro_file_get(seguro *handle, uint64_t base_id, const char *name, uint64_t offset_bytes,
-                                   void *into, uint64_t capacity_bytes, uint64_t *total_bytes, int64_t timeout_ms);
+SEGURO_API int64_t seguro_file_get(seguro *handle, uint64_t base_id, const char *name, uint64_t offset_bytes, void *into,
+                                   uint64_t capacity_bytes, uint64_t *total_bytes, int64_t timeout_ms);
 
 /* ---- the rest ---- */
 

@@ -68,8 +68,7 @@ typedef struct seguro_ring_header {
   uint8_t unused_after_directions[1792];
 } seguro_ring_header;
 
-#define SEGURO_RING_AT(type, field, offset) \
-  static_assert(offsetof(type, field) == (offset), #type "." #field " has moved")
+#define SEGURO_RING_AT(type, field, offset) static_assert(offsetof(type, field) == (offset), #type "." #field " has moved")
 SEGURO_RING_AT(seguro_ring_direction, head, 0);
 SEGURO_RING_AT(seguro_ring_direction, tail, 128);
 SEGURO_RING_AT(seguro_ring_direction, consumer_sleeps, 256);
@@ -136,8 +135,8 @@ static inline uint64_t seguro_ring_total_bytes(uint64_t client_data_bytes, uint6
 /* The server's half: lays a new ring out in `mapping` (zeroed, writable, page-aligned, `mapping_bytes` long), before
  * anybody else has it, and fills *geometry. The generation is not 0. Returns false, having written nothing, when an
  * argument breaks the layout's rules. */
-static inline bool seguro_ring_init(void *mapping, uint64_t mapping_bytes, uint64_t client_data_bytes,
-                                    uint64_t server_data_bytes, uint64_t generation, seguro_ring_geometry *geometry) {
+static inline bool seguro_ring_init(void *mapping, uint64_t mapping_bytes, uint64_t client_data_bytes, uint64_t server_data_bytes,
+                                    uint64_t generation, seguro_ring_geometry *geometry) {
   if (!seguro_ring_is_data_bytes(client_data_bytes) || !seguro_ring_is_data_bytes(server_data_bytes) ||
       mapping_bytes != seguro_ring_total_bytes(client_data_bytes, server_data_bytes) || generation == 0 ||
       (uintptr_t)mapping % 4096u != 0) {
@@ -165,14 +164,12 @@ static inline bool seguro_ring_init(void *mapping, uint64_t mapping_bytes, uint6
 
 static inline bool seguro_ring_is_within(uint64_t offset, uint64_t bytes, uint64_t total_bytes) {
   /* Sizes are at most 64 MiB here, so total_bytes - bytes cannot wrap once total_bytes is known to be no less. */
-  return offset % 4096u == 0 && offset >= SEGURO_RING_HEADER_BYTES && bytes <= total_bytes &&
-         offset <= total_bytes - bytes;
+  return offset % 4096u == 0 && offset >= SEGURO_RING_HEADER_BYTES && bytes <= total_bytes && offset <= total_bytes - bytes;
 }
 
 /* The other half: loads each field of the header once, checks it against the length that the caller asked the kernel
  * for, and fills *geometry. *geometry is written only when SEGURO_RING_FINE is returned. */
-static inline seguro_ring_fault seguro_ring_attach(const void *mapping, uint64_t mapping_bytes,
-                                                   seguro_ring_geometry *geometry) {
+static inline seguro_ring_fault seguro_ring_attach(const void *mapping, uint64_t mapping_bytes, seguro_ring_geometry *geometry) {
   if (mapping_bytes < SEGURO_RING_HEADER_BYTES || (uintptr_t)mapping % 4096u != 0) {
     return SEGURO_RING_FAULT_MAPPING;
   }
@@ -207,8 +204,7 @@ static inline seguro_ring_fault seguro_ring_attach(const void *mapping, uint64_t
       return SEGURO_RING_FAULT_DATA_OFFSET;
     }
   }
-  if (copy.data_offset[0] < copy.data_offset[1] + copy.data_bytes[1] &&
-      copy.data_offset[1] < copy.data_offset[0] + copy.data_bytes[0]) {
+  if (copy.data_offset[0] < copy.data_offset[1] + copy.data_bytes[1] && copy.data_offset[1] < copy.data_offset[0] + copy.data_bytes[0]) {
     return SEGURO_RING_FAULT_OVERLAP;
   }
   *geometry = copy;

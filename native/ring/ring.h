@@ -44,8 +44,8 @@ typedef struct seguro_ring_producer {
 } seguro_ring_producer;
 
 /* Takes the producing end of a new ring. `geometry` comes from seguro_ring_init or seguro_ring_attach. */
-static inline void seguro_ring_producer_begin(seguro_ring_producer *producer, void *mapping,
-                                              const seguro_ring_geometry *geometry, seguro_ring_way way) {
+static inline void seguro_ring_producer_begin(seguro_ring_producer *producer, void *mapping, const seguro_ring_geometry *geometry,
+                                              seguro_ring_way way) {
   producer->shared = &((seguro_ring_header *)mapping)->directions[way];
   producer->data = (uint8_t *)mapping + geometry->data_offset[way];
   producer->size = geometry->data_bytes[way];
@@ -121,9 +121,7 @@ static inline void seguro_ring_producer_awake(seguro_ring_producer *producer) {
 }
 
 /* Says that nothing more will be published. The caller rings the doorbell once, whatever the consumer's flag says. */
-static inline void seguro_ring_close(seguro_ring_producer *producer) {
-  __atomic_store_n(&producer->shared->closed, 1, __ATOMIC_RELEASE);
-}
+static inline void seguro_ring_close(seguro_ring_producer *producer) { __atomic_store_n(&producer->shared->closed, 1, __ATOMIC_RELEASE); }
 
 /* ---- consumer ---- */
 
@@ -142,8 +140,8 @@ typedef struct seguro_ring_span {
   uint64_t length_bytes;
 } seguro_ring_span;
 
-static inline void seguro_ring_consumer_begin(seguro_ring_consumer *consumer, void *mapping,
-                                              const seguro_ring_geometry *geometry, seguro_ring_way way) {
+static inline void seguro_ring_consumer_begin(seguro_ring_consumer *consumer, void *mapping, const seguro_ring_geometry *geometry,
+                                              seguro_ring_way way) {
   consumer->shared = &((seguro_ring_header *)mapping)->directions[way];
   consumer->data = (const uint8_t *)mapping + geometry->data_offset[way];
   consumer->size = geometry->data_bytes[way];
@@ -153,9 +151,7 @@ static inline void seguro_ring_consumer_begin(seguro_ring_consumer *consumer, vo
 }
 
 /* Bytes that may be taken now, by the head that is known: no access to shared memory. */
-static inline uint64_t seguro_ring_available_known(const seguro_ring_consumer *consumer) {
-  return consumer->head - consumer->tail;
-}
+static inline uint64_t seguro_ring_available_known(const seguro_ring_consumer *consumer) { return consumer->head - consumer->tail; }
 
 /* Takes over a head that was just loaded, or refuses one that goes back or is further ahead than the area allows. */
 static inline int64_t seguro_ring_take_head(seguro_ring_consumer *consumer, uint64_t head) {
@@ -176,8 +172,7 @@ static inline int64_t seguro_ring_available(seguro_ring_consumer *consumer) {
 /* Where the next `bytes` bytes lie (at most what is known to be available): one or two runs, the second empty without a
  * wrap. Returns how many bytes they cover. They stay where they are until seguro_ring_release after seguro_ring_skip; a
  * hostile peer may change them at any time, so every decision is made on a copy, after seguro_ring_skip. */
-static inline uint64_t seguro_ring_spans(const seguro_ring_consumer *consumer, uint64_t bytes,
-                                         seguro_ring_span spans[2]) {
+static inline uint64_t seguro_ring_spans(const seguro_ring_consumer *consumer, uint64_t bytes, seguro_ring_span spans[2]) {
   uint64_t available = seguro_ring_available_known(consumer);
   bytes = bytes < available ? bytes : available;
   uint64_t at = consumer->tail & (consumer->size - 1);

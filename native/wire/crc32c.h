@@ -30,8 +30,7 @@ static inline uint32_t seguro_crc32c_soft(uint32_t crc, const uint8_t *bytes, si
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static inline uint32_t seguro_crc32c_hard(uint32_t crc, const uint8_t *bytes,
-                                                                            size_t length_bytes) {
+__attribute__((target("sse4.2"))) static inline uint32_t seguro_crc32c_hard(uint32_t crc, const uint8_t *bytes, size_t length_bytes) {
   uint64_t wide = crc;
   while (length_bytes >= 8) {
     uint64_t word;
@@ -62,12 +61,16 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint64_t seguro_crc32c_pa
 
 /* Whole triples of lanes; what is left over is for seguro_crc32c_hard. */
 __attribute__((target("sse4.2,pclmul"))) static inline uint32_t seguro_crc32c_lanes(uint32_t crc, const uint8_t **bytes,
-                                                                                  size_t *length_bytes) {
+                                                                                    size_t *length_bytes) {
   const uint8_t *at = *bytes;
   size_t left = *length_bytes;
   for (; left >= 3 * SEGURO_CRC32C_LANE_BYTES; left -= 3 * SEGURO_CRC32C_LANE_BYTES) {
     uint64_t first = crc, second = 0, third = 0;
     for (size_t i = 0; i < SEGURO_CRC32C_LANE_BYTES; i += 8) {
+      if (i % 16 == 0) {
+        /* The next triple: three short runs at once hide from the processor that memory is read in order. Asking beyond the end does no harm. */
+        _mm_prefetch((const char *)at + 3 * (SEGURO_CRC32C_LANE_BYTES + i), _MM_HINT_T0);
+      }
       uint64_t words[3];
       memcpy(&words[0], at + i, 8);
       memcpy(&words[1], at + SEGURO_CRC32C_LANE_BYTES + i, 8);
@@ -110,8 +113,7 @@ static inline uint32_t seguro_crc32c(uint32_t crc, const void *bytes, size_t len
   if (length_bytes >= 3 * SEGURO_CRC32C_LANE_BYTES && __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) {
     crc = seguro_crc32c_lanes(crc, &at, &length_bytes);
   }
-  crc = __builtin_cpu_supports("sse4.2") ? seguro_crc32c_hard(crc, at, length_bytes)
-                                         : seguro_crc32c_soft(crc, at, length_bytes);
+  crc = __builtin_cpu_supports("sse4.2") ? seguro_crc32c_hard(crc, at, length_bytes) : seguro_crc32c_soft(crc, at, length_bytes);
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
   crc = seguro_crc32c_hard(crc, at, length_bytes);
 #else

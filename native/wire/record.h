@@ -39,9 +39,7 @@ static inline seguro_record_header seguro_record_load(const void *at) {
 }
 
 /* Bytes of the whole record. Only for lengths up to SEGURO_EVENT_BYTES_MAX. */
-static inline uint64_t seguro_record_bytes(uint64_t length_bytes) {
-  return seguro_align8(SEGURO_RECORD_HEADER_BYTES + length_bytes);
-}
+static inline uint64_t seguro_record_bytes(uint64_t length_bytes) { return seguro_align8(SEGURO_RECORD_HEADER_BYTES + length_bytes); }
 
 /* Writes the first 20 bytes of a header and returns their CRC32C, to be extended over the payload and stored at offset 20. */
 static inline uint32_t seguro_record_begin(void *at, uint64_t id, uint64_t length_bytes) {

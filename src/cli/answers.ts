@@ -21,6 +21,8 @@ const shipAnswer = z.looseObject({
   kind,
   /** 0 when the last log was retired and no new one has begun. */
   currentLog: z.int(),
+  /** Where else the ship's log lives, or goes, or comes from. */
+  moved: z.looseObject({ state: z.enum(["moving-to", "moved-to", "copied-to", "moving-from"]), store: z.string() }).nullish(),
   /** Who writes the ship now. */
   writer: z.string().nullable(),
   logs: z.array(logAnswer),
@@ -44,6 +46,8 @@ const statusAnswer = z.looseObject({
   version: z.string(),
   uptimeMs: z.number(),
   store: z.looseObject({ name: z.string() }),
+  /** False: the store is away, and `ships` are not known. */
+  storeAnswers: z.boolean().default(true),
   ships: z.array(shipAnswer),
   sessions: z.array(sessionAnswer),
 });

@@ -57,6 +57,11 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   "store-full": Exit.FAILED,
   "pier-damaged": Exit.DAMAGE,
   "pier-gap": Exit.DAMAGE,
+  "migrate-exists": Exit.REFUSED,
+  "migrate-differs": Exit.REFUSED,
+  "migrate-ahead": Exit.REFUSED,
+  "migrate-other": Exit.REFUSED,
+  "migrate-refused": Exit.REFUSED,
   internal: Exit.FAILED,
 };
 

@@ -1,13 +1,13 @@
-// `seguro fence SHIP`: ends the claim of whoever writes the ship, so that another may.
+// `seguro fence SHIP`: ends the claim of whoever writes the ship, here or on another machine, so that another may.
 import type { Command } from "commander";
 import { readFence } from "./answers.ts";
 import { Exit } from "./failure.ts";
 import { type KindOptions, kindOf, shipName } from "./ships.ts";
 import { withAdmin } from "./target.ts";
-import { addVerb, run, type TargetOptions, withKind, withSocket } from "./verb.ts";
+import { addVerb, run, type TargetOptions, withKind, withStore } from "./verb.ts";
 
 export function addFence(program: Command): void {
-  withKind(withSocket(addVerb(program, "fence <ship>", "end the claim of the session that writes a ship"))).action(
+  withKind(withStore(addVerb(program, "fence <ship>", "end the claim of the session that writes a ship, wherever it runs"))).action(
     (ship: string, options: TargetOptions & KindOptions) =>
       run(options, (output) => {
         const name = shipName(ship);

@@ -1,5 +1,6 @@
 // `seguro list`: every ship and its logs.
 import type { Command } from "commander";
+import { moveText } from "../log/moved.ts";
 import { type ListAnswer, readList } from "./answers.ts";
 import { askShips } from "./ask-ships.ts";
 import { Exit } from "./failure.ts";
@@ -9,14 +10,14 @@ import { withAdmin } from "./target.ts";
 import { addVerb, run, type TargetOptions, withStore } from "./verb.ts";
 
 function listText(answer: ListAnswer): string {
-  const rows = answer.ships.flatMap(({ ship, kind, logs }) =>
+  const rows = answer.ships.flatMap(({ ship, kind, moved, logs }) =>
     logs.map(({ log, base, height, events, state }) => [
       shownShip(ship, kind),
       String(log),
       events === 0n ? "-" : count(base),
       events === 0n ? "-" : count(height),
       count(events),
-      state === "open" ? "current" : state,
+      state === "open" ? (moved ? moveText(moved) : "current") : state,
     ]),
   );
   if (rows.length === 0) {

@@ -3,7 +3,8 @@ import { Client, type OpenOptions } from "../client/client.ts";
 import { SeguroError } from "../wire/errors.ts";
 import type { Opened } from "../wire/messages.ts";
 
-const SETTLE_ATTEMPTS = 50;
+/** The sidecar itself waits for some seconds each time. */
+const SETTLE_ATTEMPTS = 4;
 const SETTLE_PAUSE_MS = 100;
 
 export interface ShipSession {
@@ -11,7 +12,7 @@ export interface ShipSession {
   readonly opened: Opened;
 }
 
-/** Connects and opens. While a session that has just ended still has commits in flight (`claim-settling`), it tries again for some seconds. */
+/** Connects and opens. While a session that has just ended still has commits in flight (`claim-settling`), it tries again a few times. */
 export async function openShip(socketPath: string, ship: string, options: OpenOptions): Promise<ShipSession> {
   for (let attempt = 1; ; attempt++) {
     const client = await Client.connect(socketPath, ship);

@@ -2,12 +2,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { systemTime } from "../operate/clock.ts";
 import { makeLogger } from "../operate/logger.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import { openKv, parseStoreUrl } from "../store/open.ts";
 import { CliError, Exit, usageError } from "./failure.ts";
 import { startSidecar } from "./start-sidecar.ts";
+
+/** A person waits: a cluster that has not answered by then is said to be away. */
+const CLUSTER_PATIENCE_MS = 10_000;
 
 /** Opens a store for one command; a lock held by a running sidecar is told with the way round it. */
 async function openOwnStore(url: string): Promise<Kv> {
@@ -19,7 +23,13 @@ async function openOwnStore(url: string): Promise<Kv> {
     );
   }
   try {
-    return await openKv(url, { create: false, startedAt: new Date().toISOString() });
+    return await openKv(url, {
+      create: false,
+      startedAt: new Date().toISOString(),
+      time: systemTime,
+      clusterFile: process.env.FDB_CLUSTER_FILE,
+      patienceMs: CLUSTER_PATIENCE_MS,
+    });
   } catch (error) {
     if (error instanceof StoreError && error.code === "store-locked") {
       throw new CliError(

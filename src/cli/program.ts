@@ -1,11 +1,13 @@
 // All verbs put together, one file each; runs the one that was asked for.
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../operate/version.ts";
+import { addBench } from "./bench.ts";
 import { Exit, failureOf } from "./failure.ts";
 import { addFence } from "./fence.ts";
 import { addForget } from "./forget.ts";
 import { addImport } from "./import.ts";
 import { addList } from "./list.ts";
+import { addMigrate } from "./migrate.ts";
 import { Output } from "./output.ts";
 import { addRestore } from "./restore.ts";
 import { addRetire } from "./retire.ts";
@@ -23,7 +25,20 @@ function makeProgram(): Command {
     .configureOutput({ writeErr: () => undefined })
     .exitOverride()
     .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no sidecar answers, 4 refused, 5 damage found (docs/cli.md).");
-  for (const add of [addServe, addImport, addRestore, addStatus, addList, addVerify, addRetire, addForget, addFence, addVersion]) {
+  for (const add of [
+    addServe,
+    addImport,
+    addRestore,
+    addStatus,
+    addList,
+    addVerify,
+    addRetire,
+    addForget,
+    addFence,
+    addMigrate,
+    addBench,
+    addVersion,
+  ]) {
     add(program);
   }
   return program;

@@ -2,6 +2,7 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { Client } from "../client/client.ts";
+import { type Move, moveText } from "../log/moved.ts";
 import type { Opened } from "../wire/messages.ts";
 import { readStatus } from "./answers.ts";
 import { CliError, Exit, usageError } from "./failure.ts";
@@ -28,6 +29,8 @@ interface Standing {
   /** Who writes the ship, or null. */
   readonly writer: string | null;
   readonly currentLog: number;
+  /** Where the ship's log lives now, or goes; null when that is here. */
+  readonly moved: Move | null;
 }
 
 async function standingOf(socketPath: string, ship: string, kind: "real" | "fake"): Promise<Standing> {
@@ -36,7 +39,7 @@ async function standingOf(socketPath: string, ship: string, kind: "real" | "fake
     await admin.open({ role: "admin" });
     const status = readStatus(await admin.admin({ verb: "status", ship, kind }));
     const found = status.ships.find((entry) => entry.ship === ship && entry.kind === kind);
-    return { writer: found?.writer ?? null, currentLog: found?.currentLog ?? 0 };
+    return { writer: found?.writer ?? null, currentLog: found?.currentLog ?? 0, moved: found?.moved ?? null };
   } finally {
     await admin.close();
   }
@@ -63,7 +66,10 @@ function reasonsNotToBoot(stretch: Stretch, opened: Opened, standing: Standing):
   if (stretch.last < opened.height) {
     reasons.push(`it ends with event ${count(stretch.last)}, but the ship went on to event ${count(opened.height)}`);
   }
-  if (standing.currentLog !== opened.log) {
+  if (standing.moved !== null) {
+    reasons.push(`the ship's log was ${moveText(standing.moved)}`);
+  }
+  if (standing.currentLog !== opened.log && standing.moved?.state !== "moving-from") {
     reasons.push(`it is log ${opened.log} of the ship, which was retired`);
   }
   if (standing.writer !== null) {
@@ -84,6 +90,14 @@ for running without network (\`urbit --local\`) - for nothing else.
 }
 
 function refuseWriter(ship: string, standing: Standing, options: RestoreOptions): void {
+  if (standing.moved !== null && options.copy !== true) {
+    throw new CliError(
+      "ship-moved",
+      `the log of ${ship} was ${moveText(standing.moved)}: it may go on there beyond what is here`,
+      "restore it from there; or give --copy for a copy that must never be booted on the network",
+      Exit.REFUSED,
+    );
+  }
   if (standing.writer !== null && options.copy !== true) {
     throw new CliError(
       "ship-busy",

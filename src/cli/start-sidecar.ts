@@ -1,6 +1,6 @@
 // A sidecar with everything that comes from the world outside: access rule, limits, clock, identity.
-import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import type { WriterIdentity } from "../log/beat.ts";
 import { systemAccess, type Users } from "../operate/access.ts";
 import { systemClock } from "../operate/clock.ts";
 import type { Config } from "../operate/config.ts";
@@ -8,6 +8,7 @@ import { VERSION } from "../operate/version.ts";
 import { Sidecar } from "../session/sidecar.ts";
 import type { Kv } from "../store/kv.ts";
 import { EVENT_BYTES_MAX, RING_BYTES_DEFAULT } from "../wire/constants.ts";
+import { passingWriter } from "./instance.ts";
 
 const SESSIONS_DEFAULT = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -15,6 +16,8 @@ const STALL_TIMEOUT_MS = 60_000;
 
 export interface StartOptions {
   readonly kv: Kv;
+  /** Who writes; by default somebody new, who ends with this process. */
+  readonly writer?: WriterIdentity;
   readonly socketPath: string;
   readonly logger: Logger;
   readonly limits?: Config["limits"];
@@ -27,7 +30,7 @@ export interface StartOptions {
 
 /** Starts a sidecar of this process. The store stays the caller's. */
 export function startSidecar(options: StartOptions): Promise<Sidecar> {
-  const { kv, socketPath, logger, limits, users, ringBytes = RING_BYTES_DEFAULT, digests = true } = options;
+  const { kv, writer = passingWriter(), socketPath, logger, limits, users, ringBytes = RING_BYTES_DEFAULT, digests = true } = options;
   return Sidecar.start({
     kv,
     socketPath,
@@ -40,7 +43,7 @@ export function startSidecar(options: StartOptions): Promise<Sidecar> {
     },
     clock: systemClock,
     log: logger,
-    instanceId: randomUUID(),
+    writer,
     version: VERSION,
     ringBytes,
     digests,

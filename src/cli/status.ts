@@ -1,6 +1,7 @@
 // `seguro status [SHIP]`: the sidecar, its store, its ships and who is connected.
 import { statfs } from "node:fs/promises";
 import type { Command } from "commander";
+import { moveText } from "../log/moved.ts";
 import { readStatus, type StatusAnswer } from "./answers.ts";
 import { askShips } from "./ask-ships.ts";
 import { Exit } from "./failure.ts";
@@ -15,12 +16,13 @@ const NONE = "-";
 type ShipStatus = StatusAnswer["ships"][number];
 
 /** Bytes free on the disk of an embedded store; the sidecar runs on this machine. Null where it cannot be told. */
-async function freeBytesOf(storeName: string): Promise<number | null> {
-  if (!storeName.startsWith("lmdb:")) {
+export async function freeBytesOf(storeName: string): Promise<number | null> {
+  const dir = /^(?:lmdb|journal):(.*)$/s.exec(storeName)?.[1];
+  if (dir === undefined) {
     return null;
   }
   try {
-    const { bavail, bsize } = await statfs(storeName.slice("lmdb:".length));
+    const { bavail, bsize } = await statfs(dir);
     return bavail * bsize;
   } catch {
     return null;
@@ -28,16 +30,19 @@ async function freeBytesOf(storeName: string): Promise<number | null> {
 }
 
 function sidecarText(status: StatusAnswer, freeBytes: number | null): string {
-  const { name, fileBytes } = status.store;
+  const { name, fileBytes, oldestCallSeconds, waitingFor } = status.store;
   const taken = typeof fileBytes === "number" ? `, ${size(fileBytes)}` : "";
   const free = freeBytes === null ? "" : `, ${size(freeBytes)} free on its disk`;
+  const waits = typeof oldestCallSeconds === "number" && oldestCallSeconds > 0;
+  const why = typeof waitingFor === "string" ? `: ${waitingFor}` : "";
   return pairs([
     ["sidecar", `version ${status.version}, up ${duration(status.uptimeMs)}`],
     ["store", `${name}${taken}${free}`],
+    ...(waits ? [["waiting", `for the store, since ${duration(oldestCallSeconds * 1000)}${why}`] as const] : []),
   ]);
 }
 
-function shipRow({ ship, kind, currentLog, writer, logs }: ShipStatus): string[] {
+function shipRow({ ship, kind, currentLog, moved, writer, logs }: ShipStatus): string[] {
   const log = logs.find((entry) => entry.log === currentLog);
   const empty = log === undefined || log.height === 0n;
   const pair = log?.digest ?? null;
@@ -47,13 +52,13 @@ function shipRow({ ship, kind, currentLog, writer, logs }: ShipStatus): string[]
     empty ? NONE : count(log.base),
     empty ? NONE : count(log.height),
     pair === null || pair.id === 0n ? NONE : `${pair.digest.slice(0, DIGEST_SHOWN_CHARS)} at ${count(pair.id)}`,
-    writer ?? NONE,
+    writer ?? (moved ? moveText(moved) : NONE),
   ];
 }
 
-function shipsText(ships: readonly ShipStatus[]): string {
+function shipsText({ ships, storeAnswers }: StatusAnswer): string {
   if (ships.length === 0) {
-    return "no ships\n";
+    return storeAnswers ? "no ships\n" : "the store does not answer: its ships are not known\n";
   }
   const columns = [
     { title: "SHIP" },
@@ -102,7 +107,7 @@ export function addStatus(program: Command): void {
           const freeBytes = await freeBytesOf(status.store.name);
           const store = { ...(answer.store as object), freeBytes };
           output.result({ ...answer, store }, () =>
-            [sidecarText(status, freeBytes), shipsText(status.ships), sessionsText(status.sessions)].join("\n"),
+            [sidecarText(status, freeBytes), shipsText(status), sessionsText(status.sessions)].join("\n"),
           );
           return Exit.OK;
         });

@@ -1,4 +1,4 @@
-// Group commit: everything that waits, of all ships, goes into the next commit of the store.
+// Group commit: what waits, of all ships, goes into the next commits of the store, as large and as many at once as its engine wants them.
 import { StoreError } from "../store/errors.ts";
 import type { Commit, CommitOutcome, Kv } from "../store/kv.ts";
 
@@ -24,7 +24,7 @@ export class Committer {
   readonly #waiting = new Set<CommitSource>();
   #running = 0;
   #scheduled = false;
-  #idleWaiters: (() => void)[] = [];
+  readonly #idleWaiters: (() => void)[] = [];
 
   constructor(kv: Kv, defer: (run: () => void) => void) {
     this.#kv = kv;
@@ -65,17 +65,21 @@ export class Committer {
       return;
     }
     this.#scheduled = true;
-    this.#defer(() => {
+    const run = (): void => {
       this.#scheduled = false;
-      void this.#runGroup();
-    });
+      this.#runGroups();
+    };
+    // Where a group has one member, waiting for others gains nothing: only what the event in hand still adds is waited for.
+    if (this.#kv.limits.groupMembers === 1) queueMicrotask(run);
+    else this.#defer(run);
   }
 
   #collect(): SizedCommit[] {
     const group: SizedCommit[] = [];
-    let budgetBytes = this.#kv.limits.commitBytes;
+    const { commitBytes, groupMembers } = this.#kv.limits;
+    let budgetBytes = commitBytes;
     for (const source of this.#waiting) {
-      if (budgetBytes <= 0) {
+      if (budgetBytes <= 0 || group.length >= groupMembers) {
         break;
       }
       const taken = source.take(budgetBytes);
@@ -90,27 +94,39 @@ export class Committer {
     return group;
   }
 
-  async #runGroup(): Promise<void> {
-    const group = this.#collect();
-    if (group.length > 0) {
-      this.#running++;
-      const outcomes = await this.#commit(group);
-      this.#running--;
-      group.forEach((member, index) => {
-        const outcome = outcomes[index];
-        if (typeof outcome === "string") {
-          member.settled(outcome);
-        } else {
-          member.failed(outcome ?? new StoreError("store-failed", "the store did not say how a commit ended", "please report this"));
-        }
-      });
-    }
+  /** As many calls of the engine as it takes at once, and as there is something for. */
+  #runGroups(): void {
+    do {
+      const group = this.#collect();
+      if (group.length > 0) {
+        void this.#runGroup(group);
+      }
+    } while (this.#waiting.size > 0 && this.#running < this.#kv.limits.commitsInFlight);
+    this.#sayIdle();
+  }
+
+  async #runGroup(group: readonly SizedCommit[]): Promise<void> {
+    this.#running++;
+    const outcomes = await this.#commit(group);
+    this.#running--;
+    group.forEach((member, index) => {
+      const outcome = outcomes[index];
+      if (typeof outcome === "string") {
+        member.settled(outcome);
+      } else {
+        member.failed(outcome ?? new StoreError("store-failed", "the store did not say how a commit ended", "please report this"));
+      }
+    });
     if (this.#waiting.size > 0) {
       this.#schedule();
-    } else if (this.#running === 0) {
-      const waiters = this.#idleWaiters;
-      this.#idleWaiters = [];
-      for (const wake of waiters) {
+    } else {
+      this.#sayIdle();
+    }
+  }
+
+  #sayIdle(): void {
+    if (this.#running === 0 && this.#waiting.size === 0) {
+      for (const wake of this.#idleWaiters.splice(0)) {
         wake();
       }
     }

@@ -19,12 +19,9 @@ export class Digester {
     this.#log = log;
   }
 
-  /** Extends the chain over records that begin at `firstId`; they must not change until the promise has resolved. */
+  /** Extends the chain, which must have come to the event before, over records that begin at `firstId`; they must not change until the promise has resolved. */
   feed(firstId: bigint, parts: readonly Buffer[]): Promise<void> {
-    return this.#queue(async () => {
-      await this.#readThrough(firstId - 1n, firstId);
-      await this.#advance(this.#open(firstId), parts);
-    });
+    return this.#queue(() => this.#advance(this.#open(firstId), parts));
   }
 
   /** Extends the chain through `id` by reading the log, which must hold it. */

@@ -8,8 +8,10 @@ export const PIECE_BYTES = 4 << 20;
 export const IN_FLIGHT_BYTES = 16 << 20;
 /** Record-stream bytes that one read of the store asks for. */
 export const READ_BYTES = 1 << 20;
-/** Memory that a long read uses again and again: holds any usual block, which may end with a record beyond `BLOCK_BYTES`. */
-export const READ_MEMORY_BYTES = 2 << 20;
+/** The same of a store behind a network: several blocks are then on their way at once. */
+export const REMOTE_READ_BYTES = 4 << 20;
+/** Beyond what a read asks for, in the memory that a long read uses again and again: a usual block may end with a record beyond `BLOCK_BYTES`. */
+export const READ_SLACK_BYTES = 1 << 20;
 /** Blocks read back from the end while looking for the floor; no writer has more in flight. */
 export const TAIL_BLOCKS_MAX = 4096;
 /** Greatest atomic batch, in bytes of its record stream. */

@@ -1,11 +1,13 @@
 // One log as this process knows it: where it begins and ends, its newest digest, and who wants to hear of changes.
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
-import type { LogName } from "../store/layout.ts";
+import { afterPrefix, keys, type LogName } from "../store/layout.ts";
 import { EVENT_ID_MAX } from "../wire/constants.ts";
 import type { Pair } from "./block.ts";
 import { digestBefore } from "./digest.ts";
-import { findBase, findTail } from "./tail.ts";
+import { findBase, findTail, type Tail } from "./tail.ts";
+
+type Ends = Pick<Tail, "base" | "height" | "pair">;
 
 /** Heights only rise, and only for events that are durable. */
 export class Log {
@@ -17,7 +19,7 @@ export class Log {
   #early: Pair[] = [];
   readonly #listeners = new Set<() => void>();
 
-  constructor(name: LogName, tail: { readonly base: bigint; readonly height: bigint; readonly pair: Pair }) {
+  constructor(name: LogName, tail: Ends) {
     this.name = name;
     this.#base = tail.base;
     this.#height = tail.height;
@@ -32,7 +34,7 @@ export class Log {
   /** A log whose end cannot be told, as if it went on for ever. For verification alone: it finds where the log stops being whole. */
   static async endless(kv: Kv, name: LogName): Promise<Log> {
     const base = await findBase(kv, name);
-    return new Log(name, { base, height: EVENT_ID_MAX, pair: digestBefore(name.ship, base) });
+    return new Log(name, { base, height: EVENT_ID_MAX, pair: digestBefore(name.ship, base === 0n ? 1n : base) });
   }
 
   /** First event, 0n while the log is empty. */
@@ -66,8 +68,20 @@ export class Log {
     }
   }
 
-  /** A new claim has read the log's ends from the store; a writer that ended without knowing how its last commits ended may have left more. */
-  recovered(tail: { readonly base: bigint; readonly height: bigint; readonly pair: Pair }): void {
+  /** The log's ends as the store has them, if it goes on after this height: another process writes it. Null if it does not. */
+  async newerEnds(kv: Kv): Promise<Ends | null> {
+    if (this.#height !== 0n) {
+      const from = keys.block(this.name, this.#height + 1n);
+      if ((await kv.range(from, afterPrefix(keys.blocks(this.name)), { limitRows: 1, limitBytes: 1 })).count === 0) {
+        return null;
+      }
+    }
+    const tail = await findTail(kv, this.name);
+    return tail.height > this.#height ? tail : null;
+  }
+
+  /** A new claim (or a look at what another process writes) has read the log's ends from the store; a writer that ended without knowing how its last commits ended may have left more. */
+  recovered(tail: Ends): void {
     if (tail.height < this.#height) {
       throw new StoreError(
         "store-damaged",

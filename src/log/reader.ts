@@ -2,12 +2,13 @@
 import { type Assembled, type Assembler, AssemblerStatus, createAssembler } from "../native/assembler.ts";
 import { unpackBlocks } from "../native/unpack.ts";
 import { shipBytes } from "../ship.ts";
-import { StoreError } from "../store/errors.ts";
+import type { StoreError } from "../store/errors.ts";
 import type { Kv, Rows } from "../store/kv.ts";
 import { keys, kindByte, type LogName } from "../store/layout.ts";
 import { EVENT_BYTES_MAX } from "../wire/constants.ts";
 import { type BlockHeader, decodeBlockHeader, lastIdOf } from "./block.ts";
-import { PIECE_BYTES, READ_BYTES, READ_MEMORY_BYTES } from "./limits.ts";
+import { logDamaged } from "./errors.ts";
+import { PIECE_BYTES, READ_BYTES, READ_SLACK_BYTES, REMOTE_READ_BYTES } from "./limits.ts";
 import { splitRunAt } from "./runs.ts";
 
 /** Memory that waits to be used again by one read: as many items as are under way at once. */
@@ -34,6 +35,7 @@ export class RecordReader {
   readonly #kv: Kv;
   readonly #name: LogName;
   readonly #shipBytes: Buffer;
+  readonly #readBytes: number;
   #nextId: bigint;
   #through: bigint;
   /** True once the cursor stands at the first event of a block, so that the next range may start at its key. */
@@ -47,6 +49,7 @@ export class RecordReader {
     this.#kv = kv;
     this.#name = name;
     this.#shipBytes = shipBytes(name.ship.number);
+    this.#readBytes = kv.shared ? REMOTE_READ_BYTES : READ_BYTES;
     this.#nextId = from;
     this.#through = through;
   }
@@ -54,6 +57,11 @@ export class RecordReader {
   /** The event the next item begins with (or continues). */
   get nextId(): bigint {
     return this.#nextId;
+  }
+
+  /** True when the next event is the first of a block, as far as is known. */
+  get atBlock(): boolean {
+    return this.#atBlock && this.#manifest === null;
   }
 
   /** Lets the reader go on to a later event: a tail. */
@@ -100,14 +108,15 @@ export class RecordReader {
     const blocks = keys.blocks(this.#name);
     if (this.#atBlock) {
       const to = keys.block(this.#name, this.#through + 1n);
-      return this.#kv.range(keys.block(this.#name, this.#nextId), to, { limitBytes: READ_BYTES, ...(into !== null && { into }) });
+      return this.#kv.range(keys.block(this.#name, this.#nextId), to, { limitBytes: this.#readBytes, ...(into !== null && { into }) });
     }
     return this.#kv.range(blocks, keys.block(this.#name, this.#nextId + 1n), { limitRows: 1, limitBytes: 1, reverse: true });
   }
 
   async #nextOfBlocks(): Promise<ReadItem | null> {
     // Only once it stands at a block: a short read, which needs no more than that block, stays small.
-    const memory = this.#recycles && this.#atBlock ? (this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ_MEMORY_BYTES)) : null;
+    const memory =
+      this.#recycles && this.#atBlock ? (this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#readBytes + READ_SLACK_BYTES)) : null;
     const rows = await this.#nextRows(memory);
     if (rows.count === 0) {
       throw this.#damaged(`no block holds event ${this.#nextId}`);
@@ -199,8 +208,7 @@ export class RecordReader {
   }
 
   #damaged(reason: string): StoreError {
-    const { ship, log } = this.#name;
-    return new StoreError("store-damaged", `log ${log} of ${ship.name} is damaged: ${reason}`, `run \`seguro verify ${ship.name}\``);
+    return logDamaged(this.#name, reason);
   }
 }
 

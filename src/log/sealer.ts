@@ -1,16 +1,18 @@
 // Seals waiting units into blocks when the committer asks, and acknowledges them in order once they are durable.
 import { freeAssembled } from "../native/assembler.ts";
 import type { StoreError } from "../store/errors.ts";
-import type { CommitOutcome, Kv, Write } from "../store/kv.ts";
+import type { CommitOutcome, Kv } from "../store/kv.ts";
 import { keys } from "../store/layout.ts";
 import type { SeguroError } from "../wire/errors.ts";
 import { BLOCK_HEADER_BYTES, encodeBlockHeader } from "./block.ts";
 import type { Claim } from "./claim.ts";
 import type { CommitSource, Committer, SizedCommit } from "./committer.ts";
+import type { Creation } from "./creation.ts";
 import { Digester } from "./digester.ts";
 import { asSeguroError } from "./errors.ts";
 import { BLOCK_BYTES } from "./limits.ts";
-import { fencedError } from "./staging.ts";
+import { digestWrite } from "./log-records.ts";
+import { fencedError } from "./succession.ts";
 
 /** Records that go into one block together: a run, or a whole atomic batch. */
 export interface Unit {
@@ -35,8 +37,20 @@ interface Sealed {
   durable: boolean;
 }
 
+/** How many blocks may be sealed and not yet acknowledged. */
+function mostInFlight({ limits }: Kv, empty: boolean): number {
+  if (limits.commitsInFlight === 1) {
+    // One commit after the other, in order: however many blocks one of them takes, none can land without those before it.
+    return Number.POSITIVE_INFINITY;
+  }
+  // A second block that landed without the first would look like a log that begins there.
+  return empty ? 1 : limits.commitsInFlightPerLog;
+}
+
 export class Sealer implements CommitSource {
+  readonly #kv: Kv;
   readonly #claim: Claim;
+  readonly #creation: Creation;
   readonly #committer: Committer;
   readonly #events: SealerEvents;
   readonly #digester: Digester;
@@ -45,20 +59,27 @@ export class Sealer implements CommitSource {
   #units: Unit[] = [];
   /** Sealed and not yet acknowledged, in order. */
   readonly #inFlight: Sealed[] = [];
-  #creation: readonly Write[];
+  /** Units wait for blocks before them to be acknowledged. */
+  #held = false;
   #pendingWork = 0;
+  /** A check has failed; what has happened is being read. */
+  #fenced = false;
   #failure: SeguroError | null = null;
   /** First event of a log that was empty: the base to be, while its block is not durable yet. */
   #base = 0n;
-  #quietWaiters: (() => void)[] = [];
+  /** Where the store says already how far the digest came. */
+  readonly #recordedId: bigint;
+  readonly #quietWaiters: (() => void)[] = [];
 
-  constructor(kv: Kv, committer: Committer, claim: Claim, events: SealerEvents, digests: boolean) {
+  constructor(kv: Kv, committer: Committer, claim: Claim, creation: Creation, events: SealerEvents, digests: boolean) {
+    this.#kv = kv;
     this.#digests = digests;
     this.#claim = claim;
+    this.#creation = creation;
     this.#committer = committer;
     this.#events = events;
     this.#digester = new Digester(kv, claim.log);
-    this.#creation = claim.creation;
+    this.#recordedId = claim.log.pair.id;
   }
 
   get digester(): Digester {
@@ -78,11 +99,22 @@ export class Sealer implements CommitSource {
     }
   }
 
-  /** The writes that make this log known: for the first commit under the claim; later ones get none. */
-  takeCreation(): readonly Write[] {
-    const creation = this.#creation;
-    this.#creation = [];
-    return creation;
+  /** What held blocks back may have ended. */
+  resume(): void {
+    if (this.#held) {
+      this.#held = false;
+      this.#committer.enqueue(this);
+    }
+  }
+
+  /** Gives up: what is not under way is dropped, and nothing more is acknowledged. */
+  fail(error: SeguroError): void {
+    if (this.#failure === null) {
+      this.#failure = error;
+      this.#units = [];
+      this.#events.failed(error);
+      this.#wake();
+    }
   }
 
   /** Resolves when everything taken so far has been acknowledged and digested, or the sealer has failed. */
@@ -92,8 +124,25 @@ export class Sealer implements CommitSource {
     }
   }
 
+  /**
+   * After `quiet`, before the claim ends: writes down the newest digest, so that nobody has to read back what this session wrote. When it fails,
+   * the next writer reads back as much as after a crash.
+   */
+  async record(): Promise<void> {
+    const { log, check } = this.#claim;
+    const { pair } = log;
+    if (this.#failure === null && this.#digests && pair.id > this.#recordedId && pair.id >= log.base) {
+      const write = digestWrite(log.name, pair);
+      await this.#committer.submit({ checks: [check], writes: [write], witness: write.key }, 0).catch(() => undefined);
+    }
+  }
+
   take(): SizedCommit | null {
-    if (this.#units.length === 0 || this.#failure !== null) {
+    if (this.#units.length === 0 || this.#failure !== null || this.#fenced) {
+      return null;
+    }
+    if (this.#creation.pending || this.#inFlight.length >= mostInFlight(this.#kv, this.#claim.log.height === 0n)) {
+      this.#held = true;
       return null;
     }
     const units = this.#nextUnits();
@@ -120,14 +169,12 @@ export class Sealer implements CommitSource {
     };
     this.#digest(first.firstId, parts, release);
     return {
-      commit: { checks: [this.#claim.check], writes: [...this.takeCreation(), { kind: "put", key, value }] },
+      commit: { checks: [this.#claim.check], writes: [...this.#creation.take(), { kind: "put", key, value }], witness: key },
       lengthBytes: lengthBytes + BLOCK_HEADER_BYTES,
-      settled: (outcome) => {
-        this.#settled(sealed, outcome);
-        release();
-      },
+      settled: (outcome) => this.#settled(sealed, outcome, release),
       failed: (error: StoreError) => {
-        this.#fail(asSeguroError(error));
+        this.#creation.settled();
+        this.fail(asSeguroError(error));
         release();
       },
     };
@@ -172,19 +219,24 @@ export class Sealer implements CommitSource {
     }
     this.#digester
       .feed(firstId, parts)
-      .catch((error: unknown) => this.#fail(asSeguroError(error)))
+      .catch((error: unknown) => this.fail(asSeguroError(error)))
       .finally(release);
   }
 
-  #settled(sealed: Sealed, outcome: CommitOutcome): void {
+  #settled(sealed: Sealed, outcome: CommitOutcome, release: () => void): void {
+    this.#creation.settled();
     if (outcome === "check-failed") {
-      this.#fail(fencedError(this.#claim));
+      // The session is told who has taken over; nothing is acknowledged any more while that is being read.
+      this.#fenced = true;
+      void fencedError(this.#kv, this.#claim.log.name.ship)
+        .then((error) => this.fail(error))
+        .finally(release);
       return;
     }
     sealed.durable = true;
     let rose = false;
     // In order: what is durable beyond one that is not yet stays unacknowledged.
-    while (this.#failure === null && this.#inFlight[0]?.durable === true) {
+    while (this.#failure === null && !this.#fenced && this.#inFlight[0]?.durable === true) {
       const next = this.#inFlight.shift();
       if (next !== undefined) {
         this.#claim.log.rise(next.firstId, next.lastId);
@@ -193,25 +245,21 @@ export class Sealer implements CommitSource {
     }
     if (rose) {
       this.#events.acknowledged();
+      this.resume();
     }
-  }
-
-  #fail(error: SeguroError): void {
-    if (this.#failure === null) {
-      this.#failure = error;
-      this.#units = [];
-      this.#events.failed(error);
-    }
+    release();
   }
 
   #finishWork(): void {
     this.#pendingWork--;
     if (this.#pendingWork === 0 || this.#failure !== null) {
-      const waiters = this.#quietWaiters;
-      this.#quietWaiters = [];
-      for (const wake of waiters) {
-        wake();
-      }
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#quietWaiters.splice(0)) {
+      wake();
     }
   }
 }

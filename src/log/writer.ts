@@ -1,15 +1,17 @@
 // One session's appends: judges how runs follow each other, repeats, batches and huge events, and hands what is new to the sealer.
 import type { LargePiece, Run } from "../native/assembler.ts";
-import type { Kv } from "../store/kv.ts";
+import type { Kv, Write } from "../store/kv.ts";
 import { SeguroError } from "../wire/errors.ts";
 import type { Claim } from "./claim.ts";
 import type { Committer } from "./committer.ts";
+import { Creation } from "./creation.ts";
 import { asSeguroError } from "./errors.ts";
 import { BATCH_BYTES_MAX, IN_FLIGHT_BYTES, PIECE_BYTES } from "./limits.ts";
 import { RepeatCheck } from "./repeat.ts";
 import { splitRunAt } from "./runs.ts";
 import { Sealer, type SealerEvents } from "./sealer.ts";
 import { Staging } from "./staging.ts";
+import { fencedError } from "./succession.ts";
 
 /** An atomic batch as its client announced it. */
 export interface BatchPlan {
@@ -54,10 +56,15 @@ export class Writer {
   readonly #kv: Kv;
   readonly #committer: Committer;
   readonly #events: WriterEvents;
+  readonly #creation: Creation;
   readonly #sealer: Sealer;
+  /** Commits beside the events that are under way. */
+  readonly #asides = new Set<Promise<void>>();
   #inputs: WriterInput[] = [];
   /** The last event taken in, durable or on its way; 0n in an empty log. */
   #accepted: bigint;
+  /** The digest chain has come to the log's end. */
+  #caughtUp: boolean;
   #batch: Mode | null = null;
   #large: Mode | null = null;
   #heldBytes = 0;
@@ -72,12 +79,14 @@ export class Writer {
     this.#committer = committer;
     this.#events = events;
     this.#accepted = claim.log.height;
+    this.#caughtUp = !digests || claim.log.pair.id === claim.log.height;
     const sealerEvents: SealerEvents = {
       acknowledged: () => events.acknowledged(),
       failed: (error) => this.#fail(error),
       released: (lengthBytes) => this.#release(lengthBytes),
     };
-    this.#sealer = new Sealer(kv, committer, claim, sealerEvents, digests);
+    this.#creation = new Creation(claim.creation, kv.limits.commitsInFlight === 1);
+    this.#sealer = new Sealer(kv, committer, claim, this.#creation, sealerEvents, digests);
   }
 
   /** False while so much is held that the session should stop reading; `room` is said when that has passed. */
@@ -101,18 +110,39 @@ export class Writer {
 
   /**
    * Commits what is not the log's events (metadata, epochs, files) under the same claim. Resolves when it is durable; throws `fenced` or the
-   * store's error, and the writer has then failed.
+   * store's error, and the writer has then failed. The first put must tell whether the commit has taken effect (`Commit.witness`).
+   * A request that was still reading when its session ended is too late: throws `stopping`.
    */
-  async commitAside(writes: Parameters<Committer["submit"]>[0]["writes"], lengthBytes: number): Promise<void> {
+  async commitAside(writes: readonly Write[], lengthBytes: number): Promise<void> {
+    if (this.#closed) {
+      throw new SeguroError("stopping", "the session has ended", "connect again");
+    }
+    const commit = this.#commitAside(writes, lengthBytes);
+    this.#asides.add(commit);
     try {
-      const all = [...this.#sealer.takeCreation(), ...writes];
-      const outcome = await this.#committer.submit({ checks: [this.claim.check], writes: all }, lengthBytes);
-      if (outcome === "check-failed") {
-        throw new SeguroError("fenced", `another writer has taken over ${this.claim.log.name.ship.name}`, "stop this runtime");
-      }
+      await commit;
     } catch (error) {
-      this.#fail(asSeguroError(error));
+      this.#sealer.fail(asSeguroError(error));
       throw error;
+    } finally {
+      this.#asides.delete(commit);
+      this.#creation.settled();
+      this.#sealer.resume();
+    }
+  }
+
+  async #commitAside(writes: readonly Write[], lengthBytes: number): Promise<void> {
+    if (this.#creation.pending) {
+      await this.#creation.ready();
+      if (this.#sealer.failure !== null) {
+        throw this.#sealer.failure;
+      }
+    }
+    const { log, check } = this.claim;
+    const witness = writes.find((write) => write.kind === "put")?.key;
+    const commit = { checks: [check], writes: [...this.#creation.take(), ...writes], ...(witness !== undefined && { witness }) };
+    if ((await this.#committer.submit(commit, lengthBytes)) === "check-failed") {
+      throw await fencedError(this.#kv, log.name.ship);
     }
   }
 
@@ -121,12 +151,19 @@ export class Writer {
     this.#closed = true;
     this.#inputs = [];
     await this.#pump;
+    for (const mode of [this.#batch, this.#large]) {
+      if (mode?.kind === "stage") {
+        await mode.staging.quiet();
+      }
+    }
+    await Promise.allSettled(this.#asides);
     await this.#sealer.quiet();
+    await this.#sealer.record();
   }
 
   /** The plain case without a promise: a run that follows, outside of any batch. */
   #acceptDirectly(input: WriterInput): boolean {
-    if (input.kind !== "run" || this.#batch !== null || this.#large !== null) {
+    if (input.kind !== "run" || !this.#caughtUp || this.#batch !== null || this.#large !== null) {
       return false;
     }
     const { run } = input;
@@ -142,6 +179,7 @@ export class Writer {
     // Never inside `push`: a failure must not reach the session while it is still handing over.
     await Promise.resolve();
     try {
+      await this.#catchUp();
       for (let input = this.#inputs.shift(); input !== undefined && !this.#failed; input = this.#inputs.shift()) {
         if (!this.#acceptDirectly(input) && (await this.#take(input))) {
           this.#release(lengthOf(input));
@@ -151,6 +189,14 @@ export class Writer {
       this.#fail(asSeguroError(error));
     }
     this.#pump = null;
+  }
+
+  /** Before the first event: what blocks say of the chain then trails by what this session has in flight, however those before it ended. */
+  async #catchUp(): Promise<void> {
+    if (!this.#caughtUp) {
+      await this.#sealer.digester.catchUp(this.claim.log.height);
+      this.#caughtUp = true;
+    }
   }
 
   /** Works off one input; true when its bytes are held no longer. */
@@ -191,7 +237,8 @@ export class Writer {
       return { kind: "gather", firstId, lastId, parts: [] };
     }
     await this.#settle();
-    return { kind: "stage", firstId, lastId, staging: new Staging(this.#committer, this.claim, firstId) };
+    const staging = new Staging(this.#kv, this.#committer, this.claim, firstId, (bytes) => this.#release(bytes));
+    return { kind: "stage", firstId, lastId, staging };
   }
 
   async #takeInBatch(mode: Mode, bytes: Buffer, id: bigint): Promise<boolean> {
@@ -200,10 +247,11 @@ export class Writer {
       return false;
     }
     if (mode.kind === "stage") {
+      // It says itself when the bytes are needed no longer.
       await mode.staging.add(bytes);
-    } else {
-      await mode.check.compare(bytes, id);
+      return false;
     }
+    await mode.check.compare(bytes, id);
     return true;
   }
 
@@ -223,7 +271,15 @@ export class Writer {
 
   async #publish(staging: Staging, firstId: bigint, lastId: bigint): Promise<void> {
     const { log } = this.claim;
-    await staging.publish(lastId, this.#sealer.takeCreation());
+    await this.#creation.ready();
+    try {
+      await staging.publish(lastId, this.#creation.take());
+    } catch (error) {
+      this.#sealer.fail(asSeguroError(error));
+      throw error;
+    } finally {
+      this.#creation.settled();
+    }
     this.#accepted = lastId;
     log.rise(firstId, lastId);
     // The chain reads the unit back before the next one is taken in, so that it never trails by more than one.
@@ -270,7 +326,7 @@ export class Writer {
         this.#events.acknowledged();
       }
     }
-    return true;
+    return mode.kind !== "stage";
   }
 
   /** An event before the log's first is no repeat: this client's log began elsewhere. */

@@ -45,7 +45,7 @@ export type Assembled = { readonly run: Run } | { readonly large: LargePiece };
 export const AssemblerStatus = { OK: 0, BAD_RECORD: 20, GAP: 21, TOO_LARGE: 25, BAD_ID: 27 } as const;
 
 export interface AssemblerOptions {
-  /** A run is closed when it has reached this. */
+  /** A run is closed when it has reached this, or a long record would take it beyond. */
   readonly runBytes: number;
   /** A longer record goes out in pieces of this; a multiple of 8, at least 32. */
   readonly pieceBytes: number;
@@ -70,7 +70,7 @@ export interface Assembler {
   pushPayload(chunk: Buffer): number;
   /**
    * The next finished item in stream order, or null. Whole records gathered so far come as one run, cut where an id falls back, before a
-   * large record, and at `runBytes`.
+   * large record, and at `runBytes`, or before a long record that would go beyond.
    */
   take(): Assembled | null;
   /** The id that the failing status concerns, 0n if none. */

@@ -1,6 +1,7 @@
 // The rings of all sessions: one native thread drains them and reports here, in the order of each client's stream (native/addon/ring_hub.h).
 import { addon } from "./addon.ts";
 import { type Assembled, type AssemblerOptions, adoptAssembled } from "./assembler.ts";
+import { type ReplayWish, RingReplay } from "./ring-replay.ts";
 
 /** What a client sent, or what became of it. */
 export type RingItem =
@@ -157,6 +158,11 @@ export class RingHub {
   /** Shows the client what was put. With `wait`: 0 promises a call of `room`, above 0 there is room now, -1 as for `put`. */
   publish(id: number, wait: boolean): number {
     return this.#native.publish(id, wait);
+  }
+
+  /** A read that native code sends: while it runs, neither `put` nor `publish` may be called. */
+  replay(id: number, wish: ReplayWish): RingReplay {
+    return new RingReplay(this.#native, id, wish);
   }
 
   pause(id: number): void {

@@ -1,5 +1,6 @@
 // The real clock: sessions get it passed in, so that tests can give them another.
 import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface SystemClock {
   /** Milliseconds of a clock that never goes back. */
@@ -15,4 +16,14 @@ export const systemClock: SystemClock = {
     timer.unref();
     return () => clearTimeout(timer);
   },
+};
+
+/** What an engine on a network waits and guesses with; see src/store/foundationdb/time.ts. */
+export const systemTime = {
+  nowMs: (): number => performance.now(),
+  /** Ends early, without an error, when `signal` is aborted. Keeps the process alive. */
+  sleep: async (ms: number, signal?: AbortSignal): Promise<void> => {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  },
+  random: (): number => Math.random(),
 };

@@ -26,6 +26,7 @@ const ring = z.strictObject({
 const schema = z.strictObject({
   socket: z.string().min(1).optional(),
   store: z.string().min(1).optional(),
+  state: z.string().min(1).optional(),
   log: z.strictObject({ level: z.enum(LOG_LEVELS).optional() }).optional(),
   limits: limits.optional(),
   ring: ring.optional(),

@@ -1,4 +1,5 @@
-// Where things are by default: the socket in the user's runtime folder, the store in the user's state folder.
+// Where things are by default: the socket in the user's runtime folder, the store and what a sidecar knows of itself in the user's state folder.
+import { createHash } from "node:crypto";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 
@@ -19,8 +20,22 @@ export function defaultSocket(environment: Environment, uid: number): string {
   return runtime === null ? path.join(tmpdir(), `seguro-${uid}`, "seguro.sock") : path.join(runtime, "seguro", "seguro.sock");
 }
 
+/** `$XDG_STATE_HOME/seguro`, else `~/.local/state/seguro`. */
+function userState(environment: Environment): string {
+  return path.join(absolute(environment.XDG_STATE_HOME) ?? path.join(homedir(), ".local", "state"), "seguro");
+}
+
 /** `lmdb:$XDG_STATE_HOME/seguro/store`, else `lmdb:~/.local/state/seguro/store`. */
 export function defaultStore(environment: Environment): string {
-  const state = absolute(environment.XDG_STATE_HOME) ?? path.join(homedir(), ".local", "state");
-  return `lmdb:${path.join(state, "seguro", "store")}`;
+  return `lmdb:${path.join(userState(environment), "store")}`;
+}
+
+/**
+ * Where the sidecar on this socket remembers which instance it is: the first folder of `$STATE_DIRECTORY` (which systemd sets), else one of its own in
+ * the user's state folder, so that two sidecars of a user do not meet.
+ */
+export function defaultState(environment: Environment, socketPath: string): string {
+  const given = absolute(environment.STATE_DIRECTORY?.split(":", 1)[0]);
+  const name = createHash("sha256").update(path.resolve(socketPath)).digest("hex").slice(0, 16);
+  return given ?? path.join(userState(environment), `sidecar-${name}`);
 }

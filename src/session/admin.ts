@@ -1,6 +1,8 @@
 // Administration: list, status, verify, retire, forget, fence, asked as JSON (docs/protocol.md, "Administration").
 import { z } from "zod";
-import type { Logs, ShipSummary } from "../log/logs.ts";
+import { mapSomeAtOnce } from "../log/at-once.ts";
+import type { ShipSummary } from "../log/directory.ts";
+import type { Logs } from "../log/logs.ts";
 import { verifyLog } from "../log/verify.ts";
 import type { Ship } from "../ship.ts";
 import { SeguroError } from "../wire/errors.ts";
@@ -40,6 +42,7 @@ function describeShip(summary: ShipSummary, writer: string | null): object {
     ship: summary.ship.name,
     kind: summary.ship.kind,
     currentLog: summary.currentLog,
+    moved: summary.move,
     writer,
     logs: summary.logs.map(({ log, state, base, height, pair }) => ({
       log,
@@ -50,6 +53,12 @@ function describeShip(summary: ShipSummary, writer: string | null): object {
       digest: pair === null ? null : { id: String(pair.id), digest: pair.digest.toString("hex") },
     })),
   };
+}
+
+interface Described {
+  readonly ship: object;
+  /** How many logs it has. */
+  readonly logs: number;
 }
 
 export class Administration {
@@ -68,7 +77,7 @@ export class Administration {
     const request = parsed.data;
     switch (request.verb) {
       case "list":
-        return { ships: this.#inParts(await this.#ships(uid), more) };
+        return { ships: this.#inParts(await this.#described(await this.#ships(uid)), more) };
       case "status":
         return this.#status(request, uid, more);
       case "verify":
@@ -84,20 +93,27 @@ export class Administration {
     }
   }
 
-  /** Describes ships; what is too much for one frame goes out before the answer, in parts that hold ships only. Gives the last part. */
-  #inParts(summaries: readonly ShipSummary[], more: (progress: object) => void): object[] {
+  /** Ships for an answer; what is too much for one frame goes out before the answer, in parts that hold ships only. Gives the last part. */
+  #inParts(described: readonly Described[], more: (progress: object) => void): object[] {
     let ships: object[] = [];
     let entries = 0;
-    for (const summary of summaries) {
+    for (const { ship, logs } of described) {
       if (entries >= ENTRIES_A_PART) {
         more({ ships });
         ships = [];
         entries = 0;
       }
-      ships.push(describeShip(summary, this.#options.logs.writerOf(summary.ship)));
-      entries += 1 + summary.logs.length;
+      ships.push(ship);
+      entries += 1 + logs;
     }
     return ships;
+  }
+
+  #described(summaries: readonly ShipSummary[]): Promise<Described[]> {
+    return mapSomeAtOnce(summaries, async (summary) => {
+      const writer = await this.#options.logs.writerOf(summary.ship);
+      return { ship: describeShip(summary, writer), logs: summary.logs.length };
+    });
   }
 
   async #ships(uid: number): Promise<ShipSummary[]> {
@@ -107,17 +123,21 @@ export class Administration {
 
   async #status(request: Extract<Request, { verb: "status" }>, uid: number, more: (progress: object) => void): Promise<object> {
     const { logs, version, access } = this.#options;
-    const ship = request.ship === undefined ? null : await this.#used({ ...request, ship: request.ship }, uid);
-    const ships = ship === null ? await this.#ships(uid) : [await logs.summary(ship)];
+    // A store that is away must not keep anybody from seeing that it is.
+    const storeAnswers = await logs.answers();
+    const ship = request.ship === undefined || !storeAnswers ? null : await this.#used({ ...request, ship: request.ship }, uid);
+    const ships = !storeAnswers ? [] : ship === null ? await this.#ships(uid) : [await logs.summary(ship)];
+    const shown = ship?.name ?? request.ship;
     const sessions = this.#options.sessions().filter((session) => {
       const visible = session.ship === null ? access.mayAdminister(uid) : access.mayUse(uid, session.ship);
-      return visible && (ship === null || session.ship === ship.name);
+      return visible && (shown === undefined || session.ship === shown);
     });
     return {
       version,
       uptimeMs: Math.round(this.#options.uptimeMs()),
       store: { name: logs.kv.name, ...(await logs.kv.stats()) },
-      ships: this.#inParts(ships, more),
+      storeAnswers,
+      ships: this.#inParts(await this.#described(ships), more),
       sessionCount: sessions.length,
       sessions: sessions.slice(0, SESSIONS_SHOWN).map((session) => ({ ...session, sinceMs: Math.round(session.sinceMs) })),
     };

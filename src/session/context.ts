@@ -1,16 +1,9 @@
 // What every session needs from the sidecar it runs in: the logs, the rules, the clock, and somewhere to report to.
+import type { Clock } from "../log/clock.ts";
 import type { Logs } from "../log/logs.ts";
 import type { ShipKind } from "../ship.ts";
 import type { Rings } from "../transport/rings.ts";
 import type { Transport } from "../transport/transport.ts";
-
-/** Timers are passed in, so that sessions can be tested without waiting. */
-export interface Clock {
-  /** Milliseconds of a clock that never goes back. */
-  nowMs(): number;
-  /** Calls `run` after `delayMs`; the answer cancels it. Does not keep the process alive. */
-  after(delayMs: number, run: () => void): () => void;
-}
 
 export interface Peer {
   readonly uid: number;

@@ -206,7 +206,7 @@ export class FrameSession implements Flows, FrameSink {
     if (this.#reads.size >= READS_MAX) {
       throw new SeguroError("too-many-reads", `${READS_MAX} reads are running`, "end one first");
     }
-    const flow = new ReadFlow(this.#host.context.logs.kv, log, this.#host.transport, request, read, {
+    const flow = new ReadFlow(this.#host.context.logs, log, this.#host.transport, request, read, {
       ended: () => this.#reads.delete(request),
       failed: (error) => this.#host.fail(error),
     });
@@ -263,6 +263,7 @@ export class FrameSession implements Flows, FrameSink {
       throw new SeguroError("already-open", "a second OPEN", "one session opens one log; connect again for another");
     }
     this.#opening = true;
+    this.#host.opened();
     this.#openAs(open).then(
       () => this.#afterOpening(),
       (error: unknown) => this.#host.fail(asSeguroError(error)),
@@ -274,7 +275,6 @@ export class FrameSession implements Flows, FrameSink {
     if (this.#closed) {
       return;
     }
-    this.#host.opened();
     try {
       for (const run of this.#early.splice(0)) {
         run();

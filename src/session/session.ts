@@ -35,7 +35,7 @@ export interface Host {
   readonly title: string;
   /** Ends the session; in version 1 the peer is told why. */
   fail(error: SeguroError | TextError): void;
-  /** The session is fully open: the handshake's time limit no longer holds. */
+  /** The client has said everything that the handshake wants of it: its time limit no longer holds. */
   opened(): void;
   /** Moves the session into shared memory with the OPENED frame that `opened` makes; false when it stays, and nothing was sent. */
   moveToRing(wish: RingWish, opened: (ringBytes: number) => Buffer): boolean;
@@ -55,7 +55,7 @@ export class Session implements Host, TextSink {
   readonly #ends: TransportEnds;
   #transport: Transport;
   readonly #sinceMs: number;
-  #cancelTimeout: () => void;
+  #cancelTimeout: () => void = () => undefined;
   readonly #reader: TextReader;
   #step: Step = "hello";
   /** What came after the handshake while the flows were being set up. */
@@ -76,12 +76,18 @@ export class Session implements Host, TextSink {
     this.number = number;
     this.#sinceMs = context.clock.nowMs();
     this.#reader = new TextReader(this);
-    this.#cancelTimeout = context.clock.after(context.limits.handshakeTimeoutMs, () =>
+    this.#expectMore();
+    stream.send(encodeText("SEGURO", ...VERSIONS));
+  }
+
+  /** Limits the time that the client may take for its next word. */
+  #expectMore(): void {
+    const { clock, limits } = this.context;
+    this.#cancelTimeout = clock.after(limits.handshakeTimeoutMs, () =>
       this.fail(
         new SeguroError("handshake-timeout", "the session was not opened in time", "send HELLO, POINT and OPEN right after connecting"),
       ),
     );
-    stream.send(encodeText("SEGURO", ...VERSIONS));
   }
 
   get transport(): Transport {
@@ -224,8 +230,9 @@ export class Session implements Host, TextSink {
     this.#point = point;
     this.#step = "done";
     this.#reader.stop();
-    // What follows in this chunk, and later, waits until the flows are there.
+    // What follows in this chunk, and later, waits until the flows are there. That may be long (a store that is away), and is not the client's fault.
     this.transport.pause();
+    this.#cancelTimeout();
     void this.#start(point);
   }
 
@@ -240,6 +247,9 @@ export class Session implements Host, TextSink {
       if (this.#ended) {
         await flows.close();
         return;
+      }
+      if (flows.role === "handshake") {
+        this.#expectMore();
       }
       this.transport.resume();
       for (const chunk of this.#waiting.splice(0)) {

@@ -1,5 +1,7 @@
 // The sidecar as a whole: listens, checks who connects, keeps its sessions, and stops in order.
 import net from "node:net";
+import type { WriterIdentity } from "../log/beat.ts";
+import type { Clock } from "../log/clock.ts";
 import { Logs } from "../log/logs.ts";
 import { peerCredentials } from "../native/peer.ts";
 import { widenSendBuffer } from "../native/send-buffer.ts";
@@ -9,7 +11,7 @@ import { StreamTransport } from "../transport/stream.ts";
 import type { TransportEnds } from "../transport/transport.ts";
 import { SeguroError } from "../wire/errors.ts";
 import { Administration } from "./admin.ts";
-import type { Access, Clock, Context, Limits, Peer, SessionLog, SessionStatus } from "./context.ts";
+import type { Access, Context, Limits, Peer, SessionLog, SessionStatus } from "./context.ts";
 import { Session } from "./session.ts";
 import { listen } from "./socket-file.ts";
 
@@ -20,8 +22,8 @@ export interface SidecarOptions {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly log: SessionLog;
-  /** This instance, for the epoch records: a new random id for each start. */
-  readonly instanceId: string;
+  /** This process, for epoch records and its beat. */
+  readonly writer: WriterIdentity;
   readonly version: string;
   /** Bytes of each direction of a session's shared memory; null where sessions stay on their sockets. */
   readonly ringBytes: number | null;
@@ -84,8 +86,8 @@ export class Sidecar {
 
   /** Opens the store's logs and listens. The store stays the caller's: close it after `stop`. Throws StoreError, SocketError. */
   static async start(options: SidecarOptions): Promise<Sidecar> {
-    const { instanceId: writerId, digests = true } = options;
-    const logs = await Logs.open(options.kv, { writerId, defer: (run) => void setImmediate(run), digests });
+    const { writer, clock, digests = true } = options;
+    const logs = await Logs.open(options.kv, { writer, clock, defer: (run) => void setImmediate(run), digests });
     const sidecar = new Sidecar(options, logs);
     await listen(sidecar.#server, options.socketPath);
     // Too many open files: that newcomer is lost, the sessions there are go on.
@@ -106,7 +108,7 @@ export class Sidecar {
       return ended();
     });
     await Promise.all(ends);
-    await this.#context.logs.idle();
+    await this.#context.logs.close();
     await closed;
   }
 

@@ -53,7 +53,6 @@ export class TextSession implements Flows, TextSink {
       room: () => host.transport.resume(),
     });
     session = new TextSession(host, writer);
-    host.opened();
     host.context.log.info({ session: host.number, ship: shipText(ship), version: 0, height: String(writer.claim.log.height) }, "opened");
     const { height } = writer.claim.log;
     host.transport.send(height === 0n ? encodeText("WELCOME", point) : encodeText("WELCOME", point, height));

@@ -18,6 +18,10 @@ export class DiscardingKv implements Kv {
     return this.#kv.limits;
   }
 
+  get shared(): boolean {
+    return this.#kv.shared;
+  }
+
   get(key: Buffer): Promise<Buffer | null> {
     return this.#kv.get(key);
   }

@@ -1,4 +1,5 @@
 // The ordered, transactional key-value interface every engine offers; the log's layout (src/store/layout) is written over it and nothing else.
+import type { BlockSource } from "../native/ring-replay.ts";
 
 /** A condition that must hold inside the commit's own transaction: `key` has exactly these bytes, or is absent (`null`). */
 export interface Check {
@@ -6,7 +7,10 @@ export interface Check {
   readonly value: Buffer | null;
 }
 
-/** One change. A put's value may come as several pieces, which the engine joins; they must not change until the commit has ended. */
+/**
+ * One change. A put's value may come as several pieces, which the engine joins; they must not change until the commit has ended. Of memory that an
+ * assembler made (src/native/assembler.ts), which nobody ever writes again, an engine may keep a share instead of copying it.
+ */
 export type Write =
   | { readonly kind: "put"; readonly key: Buffer; readonly value: readonly Uint8Array[] }
   | { readonly kind: "delete"; readonly key: Buffer }
@@ -17,6 +21,11 @@ export type Write =
 export interface Commit {
   readonly checks: readonly Check[];
   readonly writes: readonly Write[];
+  /**
+   * The key of a put whose bytes only this commit writes (or one that is as good). Engines that may lose an answer read it to learn whether the
+   * commit took effect; without it, such a loss rejects.
+   */
+  readonly witness?: Buffer;
 }
 
 export type CommitOutcome = "committed" | "check-failed";
@@ -52,6 +61,10 @@ export interface KvLimits {
   readonly commitBytes: number;
   /** How many calls of `commit` may be under way at once. */
   readonly commitsInFlight: number;
+  /** How many of them may be one log's. */
+  readonly commitsInFlightPerLog: number;
+  /** How many members one call of `commit` may have. */
+  readonly groupMembers: number;
 }
 
 /**
@@ -66,6 +79,10 @@ export interface Kv {
   /** For people: "lmdb:/path", "memory". */
   readonly name: string;
   readonly limits: KvLimits;
+  /** Other processes, on other machines too, may have it open at the same time: who may write is then decided by beats (src/log/beat). */
+  readonly shared: boolean;
+  /** Of an engine in this process whose rows native code can walk where they lie, as `range` would give them. */
+  readonly blocks?: BlockSource;
   /** The value, or null. A private copy. */
   get(key: Buffer): Promise<Buffer | null>;
   /** Rows with `from <= key < to`, in key order (or its reverse), from one consistent snapshot. */

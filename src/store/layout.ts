@@ -1,13 +1,16 @@
 // Where everything lies in a store: the keys, and the small records that are JSON (docs/schema.md is the specification).
 import { makeShip, type Ship, type ShipKind } from "../ship.ts";
 import { StoreError } from "./errors.ts";
-import type { Kv } from "./kv.ts";
+import type { Kv, Write } from "./kv.ts";
+import { eachRow } from "./rows.ts";
 
-/** The layout this code writes; a store with a greater number is refused, a smaller one would be read. */
-export const FORMAT = 1;
+/** The newest layout this code knows; a store with a greater number is refused. */
+export const FORMAT = 2;
+/** What a new store gets. The first ship that is moved raises it to 2: an older Seguro, which does not know such ships, would fork their logs. */
+const FORMAT_WITHOUT_MOVES = 1;
 
-const Space = { FORMAT: 0, SHIP: 1, EPOCH: 2, LOG: 3 } as const;
-const What = { RECORD: "l", BLOCK: "b", PIECE: "p", META: "m", EPOCH: "e", FILE: "f", UPLOAD: "u", FILE_PIECE: "g" } as const;
+const Space = { FORMAT: 0, SHIP: 1, EPOCH: 2, LOG: 3, BEAT: 4 } as const;
+const What = { RECORD: "l", BLOCK: "b", DIGEST: "d", PIECE: "p", META: "m", EPOCH: "e", FILE: "f", UPLOAD: "u", FILE_PIECE: "g" } as const;
 type What = (typeof What)[keyof typeof What];
 
 const KIND_BYTE: Readonly<Record<ShipKind, number>> = { real: 1, fake: 2 };
@@ -20,19 +23,54 @@ export interface ShipRecord {
   readonly currentLog: number;
   /** The number the next new log gets. */
   readonly nextLog: number;
+  /** At most one of these names another store (src/log/moved). */
+  readonly movingTo?: string;
+  readonly movedTo?: string;
+  readonly copiedTo?: string;
+  readonly movingFrom?: string;
+  /** Beside `movingFrom`: all of the ship's logs are here and were proven, and nobody has written since; the mark alone is left to be taken off. */
+  readonly proven?: true;
 }
 
 /** Who may write a ship; replaced by every claim, checked by every commit. */
 export interface EpochRecord {
   readonly epoch: number;
-  /** The instance id of the sidecar. */
+  /** The sidecar that claimed it: an id of its start; in a store that several processes share INSTANCE/START, under which its beat lies. */
   readonly writer: string;
   /** The session, for people. */
   readonly session: string;
+  /** The session has ended and all of its commits with it: anybody may claim. Only in stores that several processes share. */
+  readonly released?: true;
+}
+
+/** The sign of life of one process that writes in a shared store, under the writer's id. */
+export interface BeatRecord {
+  /** Counts up with every renewal. */
+  readonly beat: number;
+  /** For people. */
+  readonly host: string;
+  readonly pid: number;
+  /** The boot of the machine, so that the same process numbers after a reboot, or on another machine, say nothing. */
+  readonly boot: string;
+  /** The locked state file (device and inode) that holds the instance's id; null for an instance that ends with its process. */
+  readonly lock: string | null;
+  /** For people. */
+  readonly startedAt: string;
 }
 
 export interface LogRecord {
-  readonly state: "open" | "retired" | "forgetting";
+  /** "arriving": being copied from another store. */
+  readonly state: "open" | "retired" | "forgetting" | "arriving";
+}
+
+/** The digest at a log's last event when a session that wrote it ended. */
+export interface DigestRecord {
+  /** u64, in decimal. */
+  readonly id: string;
+  /** In hexadecimal. */
+  readonly digest: string;
+  /** Of the id (u64, little-endian) and the digest. */
+  readonly crc32c: number;
 }
 
 /** A file of one of Vere's epochs; its pieces lie under `upload`. */
@@ -102,11 +140,13 @@ export const keys = {
   ships: (): Buffer => Buffer.from([Space.SHIP]),
   ship: (ship: Ship): Buffer => shipKey(Space.SHIP, ship),
   epoch: (ship: Ship): Buffer => shipKey(Space.EPOCH, ship),
+  beat: (writer: string): Buffer => Buffer.concat([Buffer.from([Space.BEAT]), Buffer.from(writer)]),
   /** Everything of one log. */
   log: (name: LogName): Buffer => logKey(name, What.RECORD).subarray(0, LOG_KEY_BYTES - 1),
   /** Everything of all logs of a ship. */
   logs: (ship: Ship): Buffer => shipKey(Space.LOG, ship),
   logRecord: (name: LogName): Buffer => logKey(name, What.RECORD),
+  digest: (name: LogName): Buffer => logKey(name, What.DIGEST),
   blocks: (name: LogName): Buffer => logKey(name, What.BLOCK),
   block: (name: LogName, firstId: bigint): Buffer => Buffer.concat([logKey(name, What.BLOCK), u64(firstId)]),
   pieces: (name: LogName): Buffer => logKey(name, What.PIECE),
@@ -114,6 +154,8 @@ export const keys = {
   piecesFrom: (name: LogName, firstId: bigint): Buffer => Buffer.concat([logKey(name, What.PIECE), u64(firstId)]),
   piece: (name: LogName, firstId: bigint, epoch: bigint, index: number): Buffer =>
     Buffer.concat([logKey(name, What.PIECE), u64(firstId), u64(epoch), u32(index)]),
+  /** The META of all scopes. */
+  allMetas: (name: LogName): Buffer => logKey(name, What.META),
   metas: (name: LogName, scope: bigint): Buffer => Buffer.concat([logKey(name, What.META), u64(scope)]),
   meta: (name: LogName, scope: bigint, key: Buffer): Buffer => Buffer.concat([logKey(name, What.META), u64(scope), key]),
   epochs: (name: LogName): Buffer => logKey(name, What.EPOCH),
@@ -122,6 +164,7 @@ export const keys = {
   file: (name: LogName, base: bigint, file: string): Buffer => Buffer.concat([logKey(name, What.FILE), u64(base), Buffer.from(file)]),
   uploads: (name: LogName): Buffer => logKey(name, What.UPLOAD),
   upload: (name: LogName, base: bigint, upload: bigint): Buffer => Buffer.concat([logKey(name, What.UPLOAD), u64(base), u64(upload)]),
+  allFilePieces: (name: LogName): Buffer => logKey(name, What.FILE_PIECE),
   filePieces: (name: LogName, base: bigint, upload: bigint): Buffer =>
     Buffer.concat([logKey(name, What.FILE_PIECE), u64(base), u64(upload)]),
   filePiece: (name: LogName, base: bigint, upload: bigint, index: number): Buffer =>
@@ -144,7 +187,7 @@ export function kindByte(kind: ShipKind): number {
 }
 
 /** JSON with its keys in the order given: equal records are equal bytes, which checks compare. */
-export function encodeRecord(record: ShipRecord | EpochRecord | LogRecord | FileRecord): Buffer {
+export function encodeRecord(record: ShipRecord | EpochRecord | LogRecord | DigestRecord | FileRecord | BeatRecord): Buffer {
   return Buffer.from(JSON.stringify(record));
 }
 
@@ -161,17 +204,32 @@ export function decodeRecord<T extends object>(value: Buffer, what: string, fiel
   throw new StoreError("store-damaged", `${what} lacks a field`, "run `seguro verify`; restore the store from a backup");
 }
 
-/** Marks an empty store with this format, or refuses one that a newer Seguro wrote. */
+function encodeFormat(format: number): Buffer {
+  return Buffer.from(JSON.stringify({ seguro: "store", format }));
+}
+
+/** Goes into the commit that first says of a ship that it is moved: from then on an older Seguro refuses the store. */
+export function formatOfMoves(): Write {
+  return { kind: "put", key: keys.format(), value: [encodeFormat(FORMAT)] };
+}
+
+/** Marks an empty store with its format, or refuses one that a newer Seguro wrote. */
 export async function checkFormat(kv: Kv): Promise<void> {
   const stored = await kv.get(keys.format());
   if (stored === null) {
-    const empty = await kv.range(Buffer.from([0]), Buffer.from([0xff]), { limitRows: 1 });
-    if (empty.count > 0) {
+    const rows = await kv.range(Buffer.from([0]), Buffer.from([0xff]), { limitRows: 1 });
+    for (const row of eachRow(rows)) {
+      if (row.key.equals(keys.format())) {
+        // Another process has marked the store since.
+        return checkFormat(kv);
+      }
       throw new StoreError("store-damaged", `${kv.name} has data but no format record`, "this is not a Seguro store, or it is damaged");
     }
-    const value = Buffer.from(JSON.stringify({ seguro: "store", format: FORMAT }));
-    await kv.commit([{ checks: [{ key: keys.format(), value: null }], writes: [{ kind: "put", key: keys.format(), value: [value] }] }]);
-    return;
+    const value = encodeFormat(FORMAT_WITHOUT_MOVES);
+    const writes = [{ kind: "put", key: keys.format(), value: [value] }] as const;
+    const [outcome] = await kv.commit([{ checks: [{ key: keys.format(), value: null }], writes, witness: keys.format() }]);
+    // Another process, perhaps of another version, marked the store at the same moment.
+    return outcome === "check-failed" ? checkFormat(kv) : undefined;
   }
   const record = decodeRecord<{ format: number }>(stored, "the format record", ["format"]);
   if (record.format > FORMAT) {

@@ -1,10 +1,10 @@
 // A map ordered by its keys' bytes: chunks of sorted entries, so that many interleaved runs of ascending keys stay cheap.
 
-export interface Entry {
+export interface Entry<V> {
   /** The key as Latin-1 text: strings are compared much faster than buffers, and in the order of the bytes. */
   readonly text: string;
   readonly key: Buffer;
-  value: Buffer;
+  value: V;
 }
 
 /** Where an entry is, or would be: chunk and index within it. */
@@ -29,8 +29,8 @@ function partition(length: number, before: (index: number) => boolean): number {
 }
 
 /** Chunks and entries are asked for within their bounds; noUncheckedIndexedAccess cannot see that. */
-function textAt(entries: readonly Entry[] | undefined, index: number): string {
-  return ((entries as readonly Entry[])[index] as Entry).text;
+function textAt(entries: readonly Entry<unknown>[] | undefined, index: number): string {
+  return ((entries as readonly Entry<unknown>[])[index] as Entry<unknown>).text;
 }
 
 function textOf(key: Buffer): string {
@@ -38,21 +38,21 @@ function textOf(key: Buffer): string {
 }
 
 /** Entries in the order of their keys. */
-export class SortedMap {
+export class SortedMap<V> {
   /** Never empty chunks, ascending. */
-  readonly #chunks: Entry[][] = [];
+  readonly #chunks: Entry<V>[][] = [];
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  get(key: Buffer): Buffer | undefined {
+  get(key: Buffer): V | undefined {
     const at = this.#find(textOf(key));
     return at.found ? this.#chunks[at.chunk]?.[at.index]?.value : undefined;
   }
 
-  set(key: Buffer, value: Buffer): void {
+  set(key: Buffer, value: V): void {
     const text = textOf(key);
     const at = this.#find(text);
     const chunk = this.#chunks[at.chunk];
@@ -98,7 +98,7 @@ export class SortedMap {
   }
 
   /** Entries with `from <= key < to`, ascending. The map must not change meanwhile. */
-  *ascending(from: Buffer, to: Buffer): Generator<Entry> {
+  *ascending(from: Buffer, to: Buffer): Generator<Entry<V>> {
     const end = textOf(to);
     let { chunk, index } = this.#find(textOf(from));
     for (let entries = this.#chunks[chunk]; entries !== undefined; entries = this.#chunks[++chunk], index = 0) {
@@ -110,7 +110,7 @@ export class SortedMap {
   }
 
   /** Entries with `from <= key < to`, descending. The map must not change meanwhile. */
-  *descending(from: Buffer, to: Buffer): Generator<Entry> {
+  *descending(from: Buffer, to: Buffer): Generator<Entry<V>> {
     const begin = textOf(from);
     let { chunk, index } = this.#find(textOf(to));
     index--;
@@ -140,7 +140,7 @@ export class SortedMap {
   }
 
   #remove(chunk: number, index: number, count: number): void {
-    const entries = this.#chunks[chunk] as Entry[];
+    const entries = this.#chunks[chunk] as Entry<V>[];
     entries.splice(index, count);
     this.#size -= count;
     if (entries.length === 0) this.#chunks.splice(chunk, 1);

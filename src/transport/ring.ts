@@ -1,6 +1,7 @@
 // A shared-memory ring as a transport: output goes straight into the memory, what does not fit waits here in order (docs/ring.md).
 import type { RingHub, RingItem, RingListener } from "../native/ring-hub.ts";
-import { OUTPUT_BYTES_HIGH, type Transport, type TransportEnds } from "./transport.ts";
+import type { Replayed, ReplayWish, RingReplay } from "../native/ring-replay.ts";
+import { OUTPUT_BYTES_HIGH, type Replay, type Transport, type TransportEnds } from "./transport.ts";
 
 export interface RingEvents extends TransportEnds {
   /** What the client sent, in order. */
@@ -41,6 +42,9 @@ export class RingTransport implements Transport {
   /** What the hub was told last. */
   #heldBack = false;
   #roomWaiters: (() => void)[] = [];
+  /** A worker thread has our half of the ring: what is sent meanwhile waits. */
+  #lent = false;
+  #turnWaiters: (() => void)[] = [];
   #cancelStall: (() => void) | null = null;
   #progressed = false;
 
@@ -83,6 +87,18 @@ export class RingTransport implements Transport {
     }
   }
 
+  replay(wish: ReplayWish): Replay | null {
+    if (this.#closed || this.#gone) {
+      return null;
+    }
+    const replay = this.#hub.replay(this.#id, wish);
+    return {
+      run: (throughId, creditBytes) => this.#lendTo(replay, throughId, creditBytes),
+      grant: (moreBytes) => replay.grant(moreBytes),
+      seek: (id) => replay.seek(id),
+    };
+  }
+
   pause(): void {
     this.#paused = true;
     this.#tellPaused();
@@ -122,14 +138,48 @@ export class RingTransport implements Transport {
     };
   }
 
+  /** Lends our half of the ring for one turn, once everything that was sent before is in it. */
+  async #lendTo(replay: RingReplay, throughId: bigint, creditBytes: bigint): Promise<Replayed | null> {
+    while ((this.#lent || this.#queue.length > 0) && !this.#closed && !this.#gone) {
+      await new Promise<void>((resolve) => this.#turnWaiters.push(resolve));
+    }
+    if (this.#closed || this.#gone) {
+      return null;
+    }
+    this.#lent = true;
+    let sent: Replayed | null = null;
+    try {
+      sent = await replay.run(throughId, creditBytes);
+    } finally {
+      this.#lent = false;
+      this.#takeBack(sent);
+    }
+    return sent;
+  }
+
+  #takeBack(sent: Replayed | null): void {
+    this.#progressed ||= sent !== null && sent.bodyBytes > 0;
+    if (sent?.stop === "broken") {
+      this.#break();
+    } else if (sent?.rest != null && !this.#gone) {
+      this.#queue.unshift({ bytes: sent.rest, at: 0, sent: undefined });
+      this.#queuedBytes += sent.rest.length;
+    }
+    this.#flush();
+  }
+
+  #break(): void {
+    this.#drop();
+    // Never inside a caller's `send`: it is not prepared for the end of its session there.
+    queueMicrotask(() => this.#events.broken());
+  }
+
   #flush(): void {
-    while (!this.#closed && !this.#gone) {
+    while (!this.#closed && !this.#gone && !this.#lent) {
       const full = this.#putAll();
       const room = full === "broken" ? -1 : this.#hub.publish(this.#id, full === "full");
       if (room < 0) {
-        this.#drop();
-        // Never inside a caller's `send`: it is not prepared for the end of its session there.
-        queueMicrotask(() => this.#events.broken());
+        this.#break();
         return;
       }
       if (full !== "full") {
@@ -141,6 +191,7 @@ export class RingTransport implements Transport {
       }
     }
     this.#unchoke();
+    this.#giveTurns();
     this.#closeIfDone();
   }
 
@@ -213,11 +264,12 @@ export class RingTransport implements Transport {
       sent?.();
     }
     this.#unchoke();
+    this.#giveTurns();
     this.#closeIfDone();
   }
 
   #closeIfDone(): void {
-    if (this.#ended && this.#queue.length === 0) {
+    if (this.#ended && this.#queue.length === 0 && !this.#lent) {
       this.#close();
     }
   }
@@ -230,7 +282,19 @@ export class RingTransport implements Transport {
     this.#cancelStall?.();
     this.#hub.close(this.#id);
     this.#wake();
+    this.#giveTurns();
     queueMicrotask(() => this.#events.closed());
+  }
+
+  /** To whoever waits for our half of the ring: each looks for himself. */
+  #giveTurns(): void {
+    if (this.#turnWaiters.length > 0 && (this.#queue.length === 0 || this.#closed || this.#gone)) {
+      const waiters = this.#turnWaiters;
+      this.#turnWaiters = [];
+      for (const wake of waiters) {
+        wake();
+      }
+    }
   }
 
   #wake(): void {

@@ -25,7 +25,9 @@ export class StreamTransport implements Transport {
   /** Takes over a connected socket. `stallTimeoutMs`: how long a peer may leave its answers unread. */
   constructor(socket: Socket, stallTimeoutMs: number, events: TransportEvents) {
     this.#socket = socket;
-    socket.setTimeout(stallTimeoutMs, () => {
+    // Not as the argument of `setTimeout`, which hears it once: a session that was idle for so long can stall later.
+    socket.setTimeout(stallTimeoutMs);
+    socket.on("timeout", () => {
       if (socket.writableLength > 0) {
         events.stalled();
       }
@@ -73,6 +75,10 @@ export class StreamTransport implements Transport {
       this.#choked = true;
       this.#socket.pause();
     }
+  }
+
+  replay(): null {
+    return null;
   }
 
   async room(): Promise<void> {

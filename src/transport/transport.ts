@@ -1,7 +1,21 @@
 // What sessions need of a transport, whichever it is: frames out in order, backpressure both ways, an end.
+import type { Replayed, ReplayWish } from "../native/ring-replay.ts";
 
 /** Written and not yet taken by the peer: above this a sender should wait, and the peer is not read from. */
 export const OUTPUT_BYTES_HIGH = 2 << 20;
+
+/** A read whose frames native code makes and sends by itself. */
+export interface Replay {
+  /**
+   * Sends events through `throughId` as far as the credit goes, in order with everything else, and resolves when it is time to look again: for
+   * credit, for cancelling, or at once. Null when nobody takes output any more.
+   */
+  run(throughId: bigint, creditBytes: bigint): Promise<Replayed | null>;
+  /** More credit, for the call of `run` that is under way. */
+  grant(moreBytes: bigint): void;
+  /** Goes on at another event. */
+  seek(id: bigint): void;
+}
 
 export interface Transport {
   readonly name: "stream" | "ring";
@@ -10,6 +24,8 @@ export interface Transport {
   send(...parts: readonly Buffer[]): void;
   /** `send` that calls `sent` when the parts may change again: the peer can take them by itself, or they will never be sent. */
   sendThen(sent: (() => void) | undefined, ...parts: readonly Buffer[]): void;
+  /** A read that goes from the store's memory into the transport's without coming by here; null where there is no such way. */
+  replay(wish: ReplayWish): Replay | null;
   /** Resolves when there is room for more output, or the transport has closed. */
   room(): Promise<void>;
   /** Stops reading from the peer until `resume`. */

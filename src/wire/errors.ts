@@ -18,6 +18,7 @@ export const ERRORS = {
   "ambiguous-ship": { code: 14, flags: FATAL },
   "no-such-log": { code: 15, flags: FATAL },
   forbidden: { code: 16, flags: FATAL },
+  "ship-moved": { code: 17, flags: FATAL },
   "bad-record": { code: 20, flags: FATAL },
   "append-gap": { code: 21, flags: FATAL },
   "append-conflict": { code: 22, flags: FATAL },

@@ -18,7 +18,8 @@ export interface RunOptions {
   readonly uid?: number;
 }
 
-function start(args: readonly string[], options: RunOptions): ChildProcess {
+/** Starts a verb that is not waited for here. */
+export function spawnSeguro(args: readonly string[], options: RunOptions = {}): ChildProcess {
   const { SEGURO_SOCKET: _, ...env } = process.env;
   const user = options.uid === undefined ? {} : { uid: options.uid };
   return spawn(process.execPath, [builtMain(), ...args], { env: { ...env, ...options.env }, stdio: ["pipe", "pipe", "pipe"], ...user });
@@ -38,7 +39,7 @@ async function collect(child: ChildProcess): Promise<Ended> {
 
 /** Runs a verb to its end. */
 export function seguro(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-  const child = start(args, options);
+  const child = spawnSeguro(args, options);
   child.stdin?.end(options.stdin ?? "");
   return collect(child);
 }
@@ -67,7 +68,7 @@ export interface Serving {
 
 /** Starts `seguro serve` and waits until it says that it is ready. Rejects with its errors when it ends instead. */
 export async function serve(args: readonly string[], options: RunOptions = {}): Promise<Serving> {
-  const child = start(["serve", ...args], options);
+  const child = spawnSeguro(["serve", ...args], options);
   const ended = collect(child);
   if (child.stdout === null) {
     throw new Error("no stdout");

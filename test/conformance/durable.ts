@@ -23,7 +23,7 @@ async function contents(kv: Kv): Promise<string> {
   return Array.from(eachRow(rows), ({ key, value }) => `${key}=${value}`).join(" ");
 }
 
-/** Promises of engines with a folder of their own. */
+/** Promises of engines with a folder of their own; `name` is also the scheme of their URL. */
 export function durability(t: Test, name: string, open: OpenIn): void {
   t.test(`${name}: what was committed is there after reopening`, async (t) => {
     const dir = path.join(t.testdir(), "a", "b");
@@ -48,7 +48,7 @@ export function durability(t: Test, name: string, open: OpenIn): void {
     await kv.close();
     await (await open(dir)).close();
 
-    const child = spawn(process.execPath, [...process.execArgv, path.resolve(import.meta.dirname, "holder.ts"), dir], {
+    const child = spawn(process.execPath, [...process.execArgv, path.resolve(import.meta.dirname, "holder.ts"), `${name}:${dir}`], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     await once(child.stdout, "data");

@@ -4,6 +4,7 @@ import type { Test } from "tap";
 import { StoreError } from "../../src/store/errors.ts";
 import type { Check, Commit, Kv, RangeOptions, Write } from "../../src/store/kv.ts";
 import { eachRow } from "../../src/store/rows.ts";
+import { logConformance } from "./log.ts";
 import { type Operation, operations, runModel } from "./model.ts";
 
 /** Makes an empty engine for one test, and says how to clean up after it. */
@@ -25,7 +26,7 @@ async function rowsOf(kv: Kv, from: Buffer, to: Buffer, options?: RangeOptions):
 const keysOf = async (kv: Kv, from: string, to: string, options?: RangeOptions) =>
   (await rowsOf(kv, b(from), b(to), options)).map((row) => row.slice(0, row.indexOf("=")));
 
-/** Every promise of the interface, on engines made by `makeEngine`. */
+/** Every promise of the interface, on engines made by `makeEngine`, and what a log keeps over it. */
 export function conformance(t: Test, name: string, makeEngine: MakeEngine): void {
   const on = (title: string, body: (t: Test, kv: Kv) => Promise<void>) =>
     t.test(`${name}: ${title}`, async (t) => {
@@ -228,4 +229,6 @@ export function conformance(t: Test, name: string, makeEngine: MakeEngine): void
       t.ok(error instanceof StoreError && error.code === "store-closed" && error.hint !== "");
     }
   });
+
+  logConformance(t, name, makeEngine);
 }

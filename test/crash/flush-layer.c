@@ -35,23 +35,23 @@ static ssize_t take_room(const struct open_file *open_file, off_t offset, size_t
 }
 
 /* A write of gathered bytes at `offset`; the caller holds the lock. */
-static ssize_t write_bytes(struct open_file *open_file, const uint8_t *bytes, size_t size, off_t offset) {
+static ssize_t write_bytes(struct open_file *open_file, const uint8_t *bytes, size_t size, off_t offset, int sync) {
   int last = count_operation();
   if (control->write_errno != 0) return fail((int)control->write_errno);
   ssize_t allowed = take_room(open_file, offset, size);
   if (allowed < 0) return -1;
-  int synced = open_file->synced && !(control->lie & LIE_SYNC_WRITE) && !last && control->sync_write_errno == 0;
+  int synced = sync && !(control->lie & LIE_SYNC_WRITE) && !last && control->sync_write_errno == 0;
   struct record *record = add_change(WRITE, open_file->file, offset, (size_t)allowed);
   record->bytes = malloc((size_t)allowed + 1);
   memcpy(record->bytes, bytes, (size_t)allowed);
   record->synced = synced;
   put_bytes(open_file->file->fd, bytes, (size_t)allowed, offset);
   if (last) crash();
-  if (open_file->synced && control->sync_write_errno != 0) return fail((int)control->sync_write_errno);
+  if (sync && control->sync_write_errno != 0) return fail((int)control->sync_write_errno);
   return allowed;
 }
 
-static ssize_t write_vector(int fd, const struct iovec *iov, int count, off_t offset, int move) {
+static ssize_t write_vector(int fd, const struct iovec *iov, int count, off_t offset, int move, int flags) {
   size_t size = 0, at = 0;
   for (int i = 0; i < count; i++) size += iov[i].iov_len;
   uint8_t *bytes = malloc(size + 1);
@@ -59,7 +59,7 @@ static ssize_t write_vector(int fd, const struct iovec *iov, int count, off_t of
   pthread_mutex_lock(&lock);
   struct open_file *open_file = tracked(fd);
   if (move) offset = open_file->append ? size_of(fd) : lseek(fd, 0, SEEK_CUR);
-  ssize_t wrote = write_bytes(open_file, bytes, size, offset);
+  ssize_t wrote = write_bytes(open_file, bytes, size, offset, open_file->synced || (flags & RWF_DSYNC));
   if (move && wrote > 0) lseek(fd, offset + wrote, SEEK_SET);
   int code = errno;
   pthread_mutex_unlock(&lock);
@@ -76,26 +76,28 @@ static int is_file(int fd) {
 ssize_t write(int fd, const void *bytes, size_t size) {
   if (!is_file(fd)) return syscall(SYS_write, fd, bytes, size);
   struct iovec one = {(void *)bytes, size};
-  return write_vector(fd, &one, 1, 0, 1);
+  return write_vector(fd, &one, 1, 0, 1, 0);
 }
 
 ssize_t writev(int fd, const struct iovec *iov, int count) {
   if (!is_file(fd)) return syscall(SYS_writev, fd, iov, count);
-  return write_vector(fd, iov, count, 0, 1);
+  return write_vector(fd, iov, count, 0, 1, 0);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off_t offset) {
   if (!is_file(fd)) return syscall(SYS_pwrite64, fd, bytes, size, offset);
   struct iovec one = {(void *)bytes, size};
-  return write_vector(fd, &one, 1, offset, 0);
+  return write_vector(fd, &one, 1, offset, 0, 0);
 }
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) { return pwrite64(fd, bytes, size, offset); }
 
-ssize_t pwritev64(int fd, const struct iovec *iov, int count, off_t offset) {
-  if (!is_file(fd)) return syscall(SYS_pwritev, fd, iov, count, offset, 0);
-  return write_vector(fd, iov, count, offset, 0);
+ssize_t pwritev64v2(int fd, const struct iovec *iov, int count, off_t offset, int flags) {
+  if (!is_file(fd)) return syscall(SYS_pwritev2, fd, iov, count, offset, 0, flags);
+  return write_vector(fd, iov, count, offset, 0, flags);
 }
-ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset) { return pwritev64(fd, iov, count, offset); }
+ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t at, int flags) { return pwritev64v2(fd, iov, count, at, flags); }
+ssize_t pwritev64(int fd, const struct iovec *iov, int count, off_t offset) { return pwritev64v2(fd, iov, count, offset, 0); }
+ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset) { return pwritev64v2(fd, iov, count, offset, 0); }
 
 static int change_size(int fd, off_t size, int grow_only) {
   pthread_mutex_lock(&lock);
@@ -179,13 +181,13 @@ static int open_below(int dir, const char *path, int flags, mode_t mode) {
   return fd;
 }
 
-#define MODE_OF(flags, mode)                           \
-  mode_t mode = 0;                                     \
-  if ((flags) & (O_CREAT | O_TMPFILE)) {               \
-    va_list rest;                                      \
-    va_start(rest, flags);                             \
-    mode = va_arg(rest, mode_t);                       \
-    va_end(rest);                                      \
+#define MODE_OF(flags, mode)             \
+  mode_t mode = 0;                       \
+  if ((flags) & (O_CREAT | O_TMPFILE)) { \
+    va_list rest;                        \
+    va_start(rest, flags);               \
+    mode = va_arg(rest, mode_t);         \
+    va_end(rest);                        \
   }
 
 int open64(const char *path, int flags, ...) {
@@ -245,7 +247,8 @@ static int change_entry(enum kind kind, int from_dir, const char *from, int dir,
   char absolute[MAX_PATH], absolute_from[MAX_PATH] = "";
   int below = path_below(dir, path, absolute);
   if (kind == RENAME) below = path_below(from_dir, from, absolute_from) && below;
-  if (!below) return kind == RENAME ? (int)syscall(SYS_renameat2, from_dir, from, dir, path, 0) : (int)syscall(SYS_unlinkat, dir, path, flags);
+  if (!below)
+    return kind == RENAME ? (int)syscall(SYS_renameat2, from_dir, from, dir, path, 0) : (int)syscall(SYS_unlinkat, dir, path, flags);
   pthread_mutex_lock(&lock);
   size_t size = 0;
   uint8_t *bytes = contents_of(absolute, &size);
@@ -286,7 +289,8 @@ void *mmap64(void *address, size_t size, int protection, int flags, int fd, off_
   if ((protection & PROT_WRITE) && (flags & MAP_SHARED) && is_file(fd)) {
     const char *path = fds[fd].path;
     size_t length = strlen(path);
-    if (length < sizeof allowed || strcmp(path + length - (sizeof allowed - 1), allowed) != 0) die("a file of the store is mapped for writing");
+    if (length < sizeof allowed || strcmp(path + length - (sizeof allowed - 1), allowed) != 0)
+      die("a file of the store is mapped for writing");
   }
   return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset);
 }

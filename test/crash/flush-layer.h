@@ -89,9 +89,7 @@ static uint64_t next_random(uint64_t *state) {
 
 /* ---- what is below the root ---- */
 
-static int is_below(const char *path) {
-  return strncmp(path, root, root_size) == 0 && (path[root_size] == '/' || path[root_size] == 0);
-}
+static int is_below(const char *path) { return strncmp(path, root, root_size) == 0 && (path[root_size] == '/' || path[root_size] == 0); }
 
 /* The absolute path of `path`, whose last part need not exist; 0 if it is not below the root. */
 static int path_below(int dir, const char *path, char *to) {
@@ -192,9 +190,12 @@ static int in_folder(const char *path, const char *folder) {
 static void forget_flushed(const struct open_file *open_file) {
   size_t kept = 0;
   for (size_t i = 0; i < record_count; i++) {
-    int flushed = open_file->folder ? records[i].path != NULL && in_folder(records[i].path, open_file->path) : records[i].file == open_file->file;
-    if (flushed) free_record(&records[i]);
-    else records[kept++] = records[i];
+    int flushed =
+        open_file->folder ? records[i].path != NULL && in_folder(records[i].path, open_file->path) : records[i].file == open_file->file;
+    if (flushed)
+      free_record(&records[i]);
+    else
+      records[kept++] = records[i];
   }
   record_count = kept;
 }
@@ -250,13 +251,17 @@ static void redo(const struct record *record, uint64_t *random) {
   for (size_t at = 0; loss != LOSE_ALL && record->kind == WRITE && at < record->size;) {
     size_t end = loss == LOSE_SECTORS ? step - (size_t)((record->offset + (off_t)at) % SECTOR_BYTES) + at : record->size;
     if (end > record->size) end = record->size;
-    if (next_random(random) & 1) put_bytes(fd, record->bytes + at, end - at, record->offset + (off_t)at);
-    else whole = 0;
+    if (next_random(random) & 1)
+      put_bytes(fd, record->bytes + at, end - at, record->offset + (off_t)at);
+    else
+      whole = 0;
     at = end;
   }
   if (loss != LOSE_ALL && record->kind == TRUNCATE) {
-    if (next_random(random) & 1) syscall(SYS_ftruncate, fd, record->new_size);
-    else whole = 0;
+    if (next_random(random) & 1)
+      syscall(SYS_ftruncate, fd, record->new_size);
+    else
+      whole = 0;
   }
   if (!whole) control->lost++;
 }
@@ -269,8 +274,10 @@ __attribute__((noreturn)) static void crash(void) {
   size_t survive = control->loss == LOSE_ALL ? 0 : next_random(&random) % (folder_changes + 1);
   size_t seen = folder_changes;
   for (size_t i = record_count; i-- > 0;) {
-    if (records[i].path == NULL) undo(&records[i]);
-    else if (seen-- > survive) undo(&records[i]);
+    if (records[i].path == NULL)
+      undo(&records[i]);
+    else if (seen-- > survive)
+      undo(&records[i]);
   }
   for (size_t i = 0; i < record_count; i++) {
     if (records[i].path == NULL) redo(&records[i], &random);

@@ -101,5 +101,54 @@ function faults(runs: KvRuns, layer: FlushLayer): void {
   }
 }
 
+/** Room for the segments that a journal makes at first, and then little or more. */
+function journalFaults(runs: KvRuns, layer: FlushLayer): void {
+  for (const room of [4_000_000, 6_000_000]) {
+    t.test(`journal: a disk with ${room} bytes`, async (t) => {
+      let acknowledged = 0;
+      const height = await withWorker(runs, layer, `journal-full-${room}`, { room }, unlimited, async (worker, run) => {
+        await fullThenRoom(t, worker, () => run.makeRoom());
+        acknowledged = worker.acknowledged;
+      });
+      t.equal(height, acknowledged);
+    });
+  }
+
+  for (const word of ["syncWriteErrno", "writeErrno"] as const) {
+    t.test(`journal: ${word} = EIO: nothing more until an operator opens the store again`, async (t) => {
+      const height = await withWorker(runs, layer, `journal-eio-${word}`, {}, 10, async (worker, run) => {
+        await worker.read((line) => line === "10");
+        run.set(word, eio);
+        await again(worker, 5);
+        t.equal(lastError(worker), "store-failed", `${worker.errors.at(-1)}`);
+        run.set(word, 0);
+        await again(worker, 5);
+        t.strictSame([worker.errors.length, lastError(worker)], [2, "store-failed"], "the disk answering again is not enough");
+        t.equal(worker.acknowledged, 10);
+      });
+      t.ok(typeof height === "number" && height >= 10 && height <= 13, `found ${height}`);
+    });
+  }
+
+  t.test("journal: a base that cannot be flushed ends it, and opening again recovers from the log", async (t) => {
+    let acknowledged = 0;
+    const height = await withWorker(runs, layer, "journal-base", {}, 10, async (worker, run) => {
+      await worker.read((line) => line === "10");
+      run.set("flushErrno", eio);
+      await again(worker, 500);
+      t.equal(lastError(worker), "store-failed", `${worker.errors.at(-1)}`);
+      run.set("flushErrno", 0);
+      acknowledged = worker.acknowledged;
+    });
+    t.ok(
+      typeof height === "number" && height >= acknowledged && height <= acknowledged + 3,
+      `acknowledged ${acknowledged}, found ${height}`,
+    );
+  });
+}
+
 if (typeof layer === "string") t.plan(0, layer);
-else faults(new KvRuns(dir), layer);
+else {
+  faults(new KvRuns(path.join(dir, "lmdb"), "lmdb"), layer);
+  journalFaults(new KvRuns(path.join(dir, "journal"), "journal"), layer);
+}

@@ -42,16 +42,20 @@ export class Worker {
   }
 }
 
+export type Engine = "lmdb" | "journal";
+
 export class KvRuns {
   readonly #script: string;
+  readonly #engine: Engine;
 
-  constructor(dir: string) {
+  constructor(dir: string, engine: Engine) {
+    this.#engine = engine;
     this.#script = path.join(plainTree(path.join(dir, "tree"), ["src/native", "src/store", "test/crash"]), "test/crash/kv-worker.js");
   }
 
   start(store: string, rows: number, env: Readonly<Record<string, string>> = {}): Worker {
     return new Worker(
-      spawn(process.execPath, [this.#script, "append", store, String(rows)], {
+      spawn(process.execPath, [this.#script, "append", this.#engine, store, String(rows)], {
         env: { ...process.env, ...env },
         stdio: ["pipe", "pipe", "inherit"],
       }),
@@ -70,7 +74,7 @@ export class KvRuns {
 
   /** The height of a sound store, or what is wrong with it: a process of its own looks, because a damaged store may end it. */
   async verify(store: string): Promise<number | string> {
-    const child = spawn(process.execPath, [this.#script, "verify", store], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [this.#script, "verify", this.#engine, store], { stdio: ["ignore", "pipe", "pipe"] });
     const [out, err, [status, signal]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
     if (status === 0 && out.startsWith("at ")) return Number(out.slice(3));
     return `${signal ?? ""} ${err.split("\n").find((line) => /^\w*Error/.test(line)) ?? err.slice(0, 200)}`;

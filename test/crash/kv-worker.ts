@@ -1,15 +1,16 @@
-// A process that commits numbered rows to an LMDB store and says which were acknowledged, or checks what such a process left.
+// A process that commits numbered rows to an embedded store and says which were acknowledged, or checks what such a process left.
 //
-//   kv-worker append DIR COUNT   checks the store, prints "at H", then each number after its commit; stops after COUNT or at "error CODE K ..."
-//   kv-worker verify DIR         prints "at H" if rows 1 to H are there, equal and alone; else fails
+//   kv-worker append ENGINE DIR COUNT   checks the store, prints "at H", then each number after its commit; stops after COUNT or at "error CODE K ..."
+//   kv-worker verify ENGINE DIR         prints "at H" if rows 1 to H are there, equal and alone; else fails
 //
 // "append" then reads numbers of further rows, one a line, and ends with its input.
 import assert from "node:assert/strict";
 import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { StoreError } from "../../src/store/errors.ts";
+import { openJournal } from "../../src/store/journal.ts";
 import type { Commit, Kv, Write } from "../../src/store/kv.ts";
-import { openKv } from "../../src/store/open.ts";
+import { openLmdb } from "../../src/store/lmdb.ts";
 import { eachRow } from "../../src/store/rows.ts";
 
 const heightKey = Buffer.from("height");
@@ -97,8 +98,15 @@ async function appendVerb(kv: Kv, count: number): Promise<void> {
   }
 }
 
-const [verb, dir, count] = process.argv.slice(2);
-const kv = await openKv(`lmdb:${dir}`, { startedAt: "2026-01-01T00:00:00Z" });
+/** Of the journal so small that the base is written, and segments are used again, within a few rows. */
+function openStore(engine: string, dir: string): Kv {
+  const startedAt = "2026-01-01T00:00:00Z";
+  if (engine === "lmdb") return openLmdb(dir, { startedAt });
+  return openJournal(dir, { startedAt, overlayBytes: 256 * 1024, segmentBytes: 1024 * 1024 });
+}
+
+const [verb, engine = "", dir = "", count] = process.argv.slice(2);
+const kv = openStore(engine, dir);
 if (verb === "append") await appendVerb(kv, Number(count));
 else await verify(kv);
 await kv.close();

@@ -7,8 +7,9 @@ import { MemoryKv } from "../../src/store/memory.ts";
 export type Fate = "done" | { readonly error: Error | StoreError; readonly applied: boolean };
 
 export class FaultyKv implements Kv {
-  readonly name = "faulty";
+  readonly name: string = "faulty";
   readonly limits: KvLimits;
+  shared = false;
   readonly inner: Kv;
   /** Decides about the next group; may take its time. */
   fate: (group: readonly Commit[]) => Fate | Promise<Fate> = () => "done";

@@ -1,19 +1,23 @@
 // Logs without a session: a writer whose inputs are made here, and reading back what a store holds.
 
+import type { WriterIdentity } from "../../src/log/beat.ts";
 import { BLOCK_BYTES, PIECE_BYTES } from "../../src/log/limits.ts";
-import { Logs } from "../../src/log/logs.ts";
+import { Logs, type LogsOptions } from "../../src/log/logs.ts";
 import { RecordReader } from "../../src/log/reader.ts";
 import type { Writer } from "../../src/log/writer.ts";
 import { AssemblerStatus, createAssembler } from "../../src/native/assembler.ts";
 import { encodeRecords, splitRecords } from "../../src/native/records.ts";
+import { systemClock } from "../../src/operate/clock.ts";
 import { makeShip, type Ship } from "../../src/ship.ts";
 import type { Kv } from "../../src/store/kv.ts";
 import type { SeguroError } from "../../src/wire/errors.ts";
 
 export const zod: Ship = makeShip(0n, "real");
 
-export function openLogs(kv: Kv): Promise<Logs> {
-  return Logs.open(kv, { writerId: "test", defer: (run) => void setImmediate(run) });
+export const identity: WriterIdentity = { id: "test", host: "here", pid: 1, boot: "a boot", lock: null, startedAt: "some time" };
+
+export function openLogs(kv: Kv, options: Partial<LogsOptions> = {}): Promise<Logs> {
+  return Logs.open(kv, { writer: identity, clock: systemClock, defer: (run) => void setImmediate(run), ...options });
 }
 
 /** One claim of a ship: pushes records, waits for heights. */

@@ -207,6 +207,26 @@ t.test("runs are closed at runBytes", async (t) => {
   t.same(Buffer.concat(runs.map((run) => run.bytes)), stream);
 });
 
+t.test("a run is closed before a long record that would take it over runBytes", async (t) => {
+  const assembler = newAssembler({ runBytes: 4096 });
+  const stream = encodeRecords(1n, [fill(1000), fill(1000), fill(3000), fill(5000), fill(100), fill(3972), fill(1), fill(100)]);
+  for (let at = 0; at < stream.length; at += 700) {
+    assembler.push(stream.subarray(at, at + 700));
+  }
+  const runs = takeRuns(assembler);
+  t.same(
+    runs.map(({ firstId, count }) => [firstId, count]),
+    [
+      [1n, 2],
+      [3n, 1],
+      [4n, 1],
+      [5n, 1],
+      [6n, 3],
+    ],
+  );
+  t.same(Buffer.concat(runs.map((run) => run.bytes)), stream);
+});
+
 t.test("protocol 0: events without a checksum", async (t) => {
   const assembler = newAssembler({ pieceBytes: 4096 });
   const payloads = [fill(13), Buffer.alloc(0), fill(4072), fill(4073), fill(20_000), fill(8)];

@@ -13,15 +13,14 @@
     }                                                                               \
   } while (0)
 
-#define CHECK_EQUAL(actual, expected)                                                                  \
-  do {                                                                                                 \
-    long long actual_value = (long long)(actual);                                                      \
-    long long expected_value = (long long)(expected);                                                  \
-    if (actual_value != expected_value) {                                                              \
-      fprintf(stderr, "%s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual, actual_value, \
-              expected_value);                                                                         \
-      abort();                                                                                         \
-    }                                                                                                  \
+#define CHECK_EQUAL(actual, expected)                                                                                   \
+  do {                                                                                                                  \
+    long long actual_value = (long long)(actual);                                                                       \
+    long long expected_value = (long long)(expected);                                                                   \
+    if (actual_value != expected_value) {                                                                               \
+      fprintf(stderr, "%s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual, actual_value, expected_value); \
+      abort();                                                                                                          \
+    }                                                                                                                   \
   } while (0)
 
 #define RUN(test)                     \

@@ -68,6 +68,17 @@ void check_event(const seguro_event *event, uint64_t id) {
   free(payload);
 }
 
+void wait_until_stored(fake_server *server, seguro *handle, uint64_t id, uint64_t count) {
+  bool is_stored = false;
+  for (int tries = 0; !is_stored; tries++) {
+    CHECK(tries < 1000);
+    CHECK_EQUAL(seguro_wait(handle, id, 30), SEGURO_ERR_TIMEOUT);
+    fake_lock(server);
+    is_stored = server->count == count;
+    fake_unlock(server);
+  }
+}
+
 void wait_for_handle(seguro *handle) {
   struct pollfd watched;
   watched.fd = seguro_fd(handle, &watched.events);

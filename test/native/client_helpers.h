@@ -16,6 +16,8 @@ void fill_log(fake_server *server, uint64_t first_id, uint64_t last_id, uint64_t
 /* The log holds exactly first_id..last_id, each with its fake_payload. */
 void check_log(fake_server *server, uint64_t first_id, uint64_t last_id);
 void check_event(const seguro_event *event, uint64_t id);
+/* Lets the handle send until the test sidecar, which acknowledges nothing, has stored so many events; the last of them is id. */
+void wait_until_stored(fake_server *server, seguro *handle, uint64_t id, uint64_t count);
 /* Sleeps as an event loop would. */
 void wait_for_handle(seguro *handle);
 

@@ -32,8 +32,7 @@ bool fake_error(fake_session *session, uint32_t request, uint32_t code, uint32_t
   memcpy(body + 24, name, name_bytes);
   memcpy(body + 24 + name_bytes, text, sizeof text - 1);
   memcpy(body + 24 + name_bytes + sizeof text - 1, hint, sizeof hint - 1);
-  bool is_sent = fake_send(session, SEGURO_FRAME_ERROR, request, body,
-                           (uint32_t)(24 + name_bytes + sizeof text - 1 + sizeof hint - 1));
+  bool is_sent = fake_send(session, SEGURO_FRAME_ERROR, request, body, (uint32_t)(24 + name_bytes + sizeof text - 1 + sizeof hint - 1));
   return is_sent && (flags & SEGURO_ERROR_FATAL) == 0;
 }
 
@@ -68,8 +67,7 @@ static bool open_ring(fake_session *session, uint32_t request, uint8_t *opened, 
   }
   if (server->ring_fault == FAKE_RING_EARLY_DOORBELLS) {
     uint8_t bytes[SEGURO_FRAME_HEADER_BYTES + 112 + 20] = {0};
-    seguro_frame_store(bytes,
-                       (seguro_frame_header){.body_bytes = 112, .type = SEGURO_FRAME_OPENED, .request = request});
+    seguro_frame_store(bytes, (seguro_frame_header){.body_bytes = 112, .type = SEGURO_FRAME_OPENED, .request = request});
     memcpy(bytes + SEGURO_FRAME_HEADER_BYTES, opened, 112);
     CHECK(fake_ring_send_memory(ring, bytes, 1) == 1);
     CHECK(send(session->fd, bytes + 1, sizeof bytes - 1, MSG_NOSIGNAL) == (ssize_t)sizeof bytes - 1);
@@ -142,8 +140,7 @@ static bool store_record(fake_session *session, const seguro_record_header *reco
   if (height > 0 && record->id <= height) {
     const fake_event *stored = &server->events[record->id - server->base];
     server->repeats++;
-    if (stored->length_bytes != record->length_bytes ||
-        memcmp(stored->bytes, payload, (size_t)record->length_bytes) != 0) {
+    if (stored->length_bytes != record->length_bytes || memcmp(stored->bytes, payload, (size_t)record->length_bytes) != 0) {
       return fake_error(session, 0, 22, SEGURO_ERROR_FATAL, "append-conflict");
     }
   } else if (height > 0 && record->id != height + 1) {

@@ -14,7 +14,9 @@ static bool end_read(fake_session *session, fake_read *read, uint32_t reason) {
   read->request = 0;
   free(read->record);
   read->record = NULL;
-  return fake_send(session, SEGURO_FRAME_SENT, request, body, sizeof body);
+  bool is_alive = fake_send(session, SEGURO_FRAME_SENT, request, body, sizeof body);
+  __atomic_add_fetch(&session->server->reads_ended, 1, __ATOMIC_RELEASE);
+  return is_alive;
 }
 
 static void load_record(fake_session *session, fake_read *read) {
@@ -137,8 +139,7 @@ bool fake_take_credit(fake_session *session, uint32_t request, uint64_t more_byt
 
 bool fake_take_cancel(fake_session *session, uint32_t request) {
   fake_read *read = find(session, request);
-  return read == NULL ? fake_error(session, request, 40, 0, "bad-read")
-                      : end_read(session, read, SEGURO_SENT_CANCELLED);
+  return read == NULL ? fake_error(session, request, 40, 0, "bad-read") : end_read(session, read, SEGURO_SENT_CANCELLED);
 }
 
 bool fake_pump_reads(fake_session *session) {

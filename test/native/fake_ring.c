@@ -30,8 +30,7 @@ void fake_ring_make(fake_ring *ring, int fd, uint64_t data_bytes, fake_ring_faul
   ring->memory = mmap(NULL, ring->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->memory_fd, 0);
   CHECK(ring->memory != MAP_FAILED);
   seguro_ring_geometry geometry;
-  uint64_t generation =
-      fault == FAKE_RING_SAME_GENERATION ? 7 : __atomic_fetch_add(&next_generation, 1, __ATOMIC_RELAXED);
+  uint64_t generation = fault == FAKE_RING_SAME_GENERATION ? 7 : __atomic_fetch_add(&next_generation, 1, __ATOMIC_RELAXED);
   CHECK(seguro_ring_init(ring->memory, ring->memory_bytes, data_bytes, data_bytes, generation, &geometry));
   if (fault == FAKE_RING_WRONG_LAYOUT) {
     ((seguro_ring_header *)ring->memory)->magic ^= 1;

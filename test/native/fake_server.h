@@ -37,16 +37,15 @@ typedef struct fake_faults {
   uint32_t refuse_flags;
   uint64_t drop_after_records; /* close before acknowledging once so many more records were stored; 0: never */
   uint64_t drop_after_frames;  /* close after so many more frames were received */
-  uint64_t
-      drop_after_written; /* close when so many more bytes of frames have been written, in mid-frame if it falls so */
-  int verdict;            /* say this one; 0: the true one */
-  uint64_t opened_height; /* say this one; 0: the true one */
-  bool is_mute;           /* acknowledge nothing */
-  bool is_crc_broken;     /* the last record of every read fails its checksum */
-  uint64_t skip_id;       /* leave this event out of reads */
-  bool is_end_early;      /* end reads one event before the height */
-  bool is_over_credit;    /* send without regard to credit */
-  uint32_t refuse_log;    /* pretend another log number */
+  uint64_t drop_after_written; /* close when so many more bytes of frames have been written, in mid-frame if it falls so */
+  int verdict;                 /* say this one; 0: the true one */
+  uint64_t opened_height;      /* say this one; 0: the true one */
+  bool is_mute;                /* acknowledge nothing */
+  bool is_crc_broken;          /* the last record of every read fails its checksum */
+  uint64_t skip_id;            /* leave this event out of reads */
+  bool is_end_early;           /* end reads one event before the height */
+  bool is_over_credit;         /* send without regard to credit */
+  uint32_t refuse_log;         /* pretend another log number */
 } fake_faults;
 
 typedef struct fake_server {
@@ -79,6 +78,7 @@ typedef struct fake_server {
   uint64_t wished_bytes; /* the ring size that the last OPEN named */
   unsigned append_frames;
   unsigned batches;
+  unsigned reads_ended; /* whose SENT has gone out; atomic */
   uint64_t repeats;
   uint64_t named_id; /* of the last OPEN */
   uint8_t named_digest[32];

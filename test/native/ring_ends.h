@@ -21,7 +21,7 @@ typedef struct both_ends {
 static inline void make(both_ends *ends) {
   memset(ends, 0, sizeof *ends);
   uint64_t total = seguro_ring_total_bytes(SIZE, SIZE);
-  ends->memory = aligned_alloc(4096, total);
+  ends->memory = (uint8_t *)aligned_alloc(4096, total);
   CHECK(ends->memory != NULL);
   memset(ends->memory, 0, total);
   CHECK(seguro_ring_init(ends->memory, total, SIZE, SIZE, 9, &ends->geometry));

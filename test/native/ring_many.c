@@ -48,10 +48,8 @@ int main(int count, char **values) {
   char line[64];
   while (open < SESSIONS_MAX && fgets(line, sizeof line, stdin) != NULL && line[0] != '\n') {
     line[strcspn(line, "\n")] = 0;
-    seguro_options options = {.size_bytes = sizeof options,
-                              .role = SEGURO_ROLE_WRITE,
-                              .kind = SEGURO_KIND_FAKE,
-                              .ring_bytes = strtoull(values[2], NULL, 10)};
+    seguro_options options = {
+        .size_bytes = sizeof options, .role = SEGURO_ROLE_WRITE, .kind = SEGURO_KIND_FAKE, .ring_bytes = strtoull(values[2], NULL, 10)};
     seguro_error error;
     if (seguro_open(&handles[open], values[1], line, &options, &error) != 0) {
       return fail("open", line, &error);

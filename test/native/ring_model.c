@@ -331,11 +331,10 @@ int main(void) {
   for (int mutated = NO_WAKE_FENCE; mutated < MUTATIONS; mutated++) {
     for (int mutant = 0; mutant < ACTORS; mutant++) {
       for (int is_pso = 0; is_pso < 2; is_pso++) {
-        bounds of = {
-            .units = 4, .size = 1, .surprises = 0, .is_pso = is_pso, .mutation = (mutation)mutated, .mutant = mutant};
+        bounds of = {.units = 4, .size = 1, .surprises = 0, .is_pso = is_pso, .mutation = (mutation)mutated, .mutant = mutant};
         int is_fine = explore(&of);
-        fprintf(stderr, "  %s, %s, %s: %s\n", names[mutated], mutant == PRODUCER ? "producer" : "consumer",
-                is_pso ? "PSO" : "TSO", is_fine ? "NOT SEEN" : "seen");
+        fprintf(stderr, "  %s, %s, %s: %s\n", names[mutated], mutant == PRODUCER ? "producer" : "consumer", is_pso ? "PSO" : "TSO",
+                is_fine ? "NOT SEEN" : "seen");
         CHECK(!is_fine);
       }
     }

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "ring_ends.h"
 #include "ring/ring.h"
+#include "ring_ends.h"
 #include "wire/crc32c.h"
 
 /* ---- both ends as threads ---- */

@@ -1,5 +1,5 @@
-/* A hostile client of a ring: `ring_scribbler SOCKET SHIP MODE SEED`. Attaches as a good client does, appends good events and
- * waits for their acknowledgement (printing the height), then misbehaves as MODE says, for a bounded time, and ends.
+/* A hostile client of a ring: `ring_scribbler SOCKET SHIP MODE SEED [MS]`. Attaches as a good client does, appends good events and
+ * waits for their acknowledgement (printing the height), then misbehaves as MODE says, and ends with its session, or after MS milliseconds.
  *
  *   scribble   random bytes anywhere in the mapping, while good bytes are being read
  *   indices    random values into both heads, tails, sleep flags and closed
@@ -7,7 +7,8 @@
  *   punch      holes into the memory
  *   truncate   tries to shorten and to grow the memory: EPERM is success
  *   doorbells  rings as fast as it can
- *   frames     a stream of empty frames as fast as it can */
+ *   frames     a stream of empty frames as fast as it can
+ *   credit     grants a read more than 64 bits count: its events must come all the same */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@
 #define GOOD_EVENTS 200
 #define PAYLOAD_BYTES 3000
 #define MISBEHAVE_MS 400
+#define ANSWER_MS 20000
 
 typedef struct peer {
   int fd;
@@ -58,9 +60,7 @@ static int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void send_all(int fd, const void *bytes, size_t length) {
-  CHECK(send(fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length);
-}
+static void send_all(int fd, const void *bytes, size_t length) { CHECK(send(fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length); }
 
 static void read_block(int fd) {
   char byte;
@@ -88,8 +88,7 @@ static void take_opened(peer *into) {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int))];
   } control;
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
   CHECK(recvmsg(into->fd, &message, MSG_WAITALL) == (ssize_t)sizeof opened);
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   CHECK(header != NULL && header->cmsg_type == SCM_RIGHTS);
@@ -248,13 +247,46 @@ static void send_empty_frames(peer *at, int64_t until_ms) {
   }
 }
 
+static void put_frame(peer *to, uint8_t type, const uint8_t *body, uint32_t body_bytes, int64_t until_ms) {
+  uint8_t frame[SEGURO_FRAME_HEADER_BYTES + 32];
+  seguro_frame_store(frame, (seguro_frame_header){.body_bytes = body_bytes, .type = type, .request = 7});
+  memcpy(frame + SEGURO_FRAME_HEADER_BYTES, body, body_bytes);
+  CHECK(put_all(to, frame, SEGURO_FRAME_HEADER_BYTES + body_bytes, until_ms));
+}
+
+static void grant_too_much(peer *at, int64_t until_ms) {
+  uint8_t read[32] = {0};
+  seguro_store_u64(read, 1);
+  seguro_store_u64(read + 16, UINT64_MAX);
+  put_frame(at, SEGURO_FRAME_READ, read, sizeof read, until_ms + ANSWER_MS);
+  uint8_t more[8];
+  seguro_store_u64(more, 1);
+  put_frame(at, SEGURO_FRAME_CREDIT, more, sizeof more, until_ms + ANSWER_MS);
+  uint8_t first[SEGURO_FRAME_HEADER_BYTES];
+  size_t have = 0;
+  while (have < sizeof first) {
+    CHECK(!is_over(at, until_ms + ANSWER_MS));
+    CHECK(seguro_ring_available(&at->consumer) >= 0);
+    have += seguro_ring_take(&at->consumer, first + have, sizeof first - have);
+    seguro_ring_release(&at->consumer);
+  }
+  CHECK(first[4] == SEGURO_FRAME_RECORDS);
+}
+
 int main(int count, char **values) {
   static const struct {
     const char *name;
     void (*run)(peer *, int64_t);
-  } modes[] = {{"scribble", scribble}, {"indices", break_indices},    {"flip", flip},               {"punch", punch},
-               {"truncate", resize},   {"doorbells", ring_endlessly}, {"frames", send_empty_frames}};
-  CHECK(count == 5);
+  } modes[] = {{"scribble", scribble},
+               {"indices", break_indices},
+               {"flip", flip},
+               {"punch", punch},
+               {"truncate", resize},
+               {"doorbells", ring_endlessly},
+               {"frames", send_empty_frames},
+               {"credit", grant_too_much}};
+  CHECK(count == 5 || count == 6);
+  int64_t misbehave_ms = count == 6 ? strtoll(values[5], NULL, 10) : MISBEHAVE_MS;
   peer self = {.random = strtoull(values[4], NULL, 10) * 2 + 1};
   attach(&self, values[1], values[2]);
   for (int i = 0; i < GOOD_EVENTS; i++) {
@@ -263,7 +295,7 @@ int main(int count, char **values) {
   wait_for_height(&self, self.next_id - 1);
   for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
     if (strcmp(values[3], modes[i].name) == 0) {
-      modes[i].run(&self, now_ms() + MISBEHAVE_MS + (int64_t)(next_random(&self) % 100));
+      modes[i].run(&self, now_ms() + misbehave_ms + (int64_t)(next_random(&self) % 100));
       return 0;
     }
   }

@@ -17,10 +17,8 @@ int main(int count, char **values) {
     return 2;
   }
   uint64_t last = strtoull(values[3], NULL, 10);
-  seguro_options options = {.size_bytes = sizeof options,
-                            .role = SEGURO_ROLE_READ,
-                            .kind = SEGURO_KIND_FAKE,
-                            .transport = SEGURO_TRANSPORT_RING};
+  seguro_options options = {
+      .size_bytes = sizeof options, .role = SEGURO_ROLE_READ, .kind = SEGURO_KIND_FAKE, .transport = SEGURO_TRANSPORT_RING};
   seguro *handle;
   seguro_error error;
   if (seguro_open(&handle, values[1], values[2], &options, &error) != 0) {

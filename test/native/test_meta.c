@@ -49,8 +49,8 @@ static void test_meta(void) {
 static void visit_epoch(void *context, const seguro_epoch_file *file) {
   char *seen = context;
   size_t at = strlen(seen);
-  snprintf(seen + at, 200 - at, "%d:%s:%d:%08x;", (int)file->base_id, file->name == NULL ? "-" : file->name,
-           (int)file->file_bytes, file->file_crc32c);
+  snprintf(seen + at, 200 - at, "%d:%s:%d:%08x;", (int)file->base_id, file->name == NULL ? "-" : file->name, (int)file->file_bytes,
+           file->file_crc32c);
 }
 
 static void test_epochs_and_files(void) {
@@ -74,8 +74,7 @@ static void test_epochs_and_files(void) {
                 sizes[i] - sizes[i] / 2 < 3 ? (int64_t)(sizes[i] - sizes[i] / 2) : 3);
     char seen[200] = "";
     char expected[200];
-    snprintf(expected, sizeof expected, "0:-:0:00000000;800:image.bin:%d:%08x;", (int)total,
-             seguro_crc32c(0, bytes, (size_t)total));
+    snprintf(expected, sizeof expected, "0:-:0:00000000;800:image.bin:%d:%08x;", (int)total, seguro_crc32c(0, bytes, (size_t)total));
     CHECK_EQUAL(seguro_epoch_list(handle, visit_epoch, seen, 5000), 0);
     CHECK(strcmp(seen, expected) == 0);
     free(bytes);

@@ -159,6 +159,35 @@ static void test_tail(void) {
   fake_stop(&server);
 }
 
+/* A reader of an empty log hears of its height from LIVE, and not where the log begins: a reconnect that says both is no loss. */
+static void test_tail_from_empty(void) {
+  fake_server server;
+  fake_start(&server);
+  seguro *handle = open_reader(&server);
+  CHECK_EQUAL(seguro_height(handle), 0);
+  fill_log(&server, 7, 9, 3, 50);
+  seguro_reader *reader;
+  seguro_event event;
+  CHECK_EQUAL(seguro_reader_open(&reader, handle, 1, 0, SEGURO_READ_TAIL), 0);
+  for (uint64_t id = 7; id <= 9; id++) {
+    CHECK_EQUAL(seguro_reader_next(reader, &event, 5000), 1);
+    check_event(&event, id);
+  }
+  CHECK_EQUAL(seguro_reader_next(reader, &event, 20), SEGURO_ERR_TIMEOUT);
+  CHECK_EQUAL(seguro_height(handle), 9);
+  fake_hang_up(&server);
+  CHECK_EQUAL(seguro_ping(handle, 5000), 0);
+  fill_log(&server, 10, 10, 3, 50);
+  fake_hang_up(&server);
+  CHECK_EQUAL(seguro_reader_next(reader, &event, 5000), 1);
+  check_event(&event, 10);
+  seguro_info info;
+  seguro_get_info(handle, &info);
+  CHECK_EQUAL(info.base, 7);
+  seguro_close(handle);
+  fake_stop(&server);
+}
+
 static void test_faults(void) {
   fake_server server;
   fake_start(&server);
@@ -166,10 +195,8 @@ static void test_faults(void) {
   seguro_event event;
   for (int fault = 0; fault < 4; fault++) {
     fake_lock(&server);
-    server.faults = (fake_faults){.is_crc_broken = fault == 0,
-                                  .skip_id = fault == 1 ? 50 : 0,
-                                  .is_end_early = fault == 2,
-                                  .is_over_credit = fault == 3};
+    server.faults = (fake_faults){
+        .is_crc_broken = fault == 0, .skip_id = fault == 1 ? 50 : 0, .is_end_early = fault == 2, .is_over_credit = fault == 3};
     fake_unlock(&server);
     seguro *handle = open_window(&server, 1000);
     seguro_reader *reader;
@@ -193,6 +220,7 @@ int main(void) {
   RUN(test_cancel);
   RUN(test_reconnects);
   RUN(test_tail);
+  RUN(test_tail_from_empty);
   RUN(test_faults);
   return 0;
 }

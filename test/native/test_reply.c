@@ -69,14 +69,30 @@ static void test_records(void) {
   free(payload);
 }
 
+/* No frame may name an event that cannot be: what a handle says of its height would be no height. */
+static void test_heights(void) {
+  static const struct {
+    uint64_t height;
+    bool is_height;
+  } cases[] = {{0, true}, {SEGURO_EVENT_ID_MAX, true}, {SEGURO_EVENT_ID_MAX + 1, false}, {UINT64_MAX, false}};
+  for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    uint8_t body[48] = {0};
+    seguro_store_u64(body, cases[i].height);
+    seguro_reply reply;
+    seguro_frame_header live = {.body_bytes = 8, .type = SEGURO_FRAME_LIVE, .request = 1};
+    CHECK_EQUAL(seguro_reply_parse(&live, body, &reply), cases[i].is_height);
+    seguro_frame_header height = {.body_bytes = 48, .type = SEGURO_FRAME_HEIGHT};
+    CHECK_EQUAL(seguro_reply_parse(&height, body, &reply), cases[i].is_height);
+  }
+}
+
 static void test_greetings(void) {
   static const char welcome[] = "WELCOME ~zod 12";
   size_t block;
   for (size_t bytes = 0; bytes < sizeof welcome; bytes++) {
     CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)welcome, bytes, SEGURO_GREETING_WELCOME, "~zod", &block), 0);
   }
-  CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)welcome, sizeof welcome, SEGURO_GREETING_WELCOME, "~zod", &block),
-              1);
+  CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)welcome, sizeof welcome, SEGURO_GREETING_WELCOME, "~zod", &block), 1);
   CHECK_EQUAL(block, sizeof welcome);
   static const char *const wrong[] = {"",
                                       "WELCOME",
@@ -88,9 +104,8 @@ static void test_greetings(void) {
                                       "WELCOME  ~zod",
                                       "WELCOME ~zod 12345678901234567890"};
   for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-    CHECK_EQUAL(
-        seguro_greeting_parse((const uint8_t *)wrong[i], strlen(wrong[i]) + 1, SEGURO_GREETING_WELCOME, "~zod", &block),
-        SEGURO_ERR_PROTOCOL);
+    CHECK_EQUAL(seguro_greeting_parse((const uint8_t *)wrong[i], strlen(wrong[i]) + 1, SEGURO_GREETING_WELCOME, "~zod", &block),
+                SEGURO_ERR_PROTOCOL);
   }
 }
 
@@ -98,6 +113,7 @@ int main(void) {
   RUN(test_lengths);
   RUN(test_random);
   RUN(test_records);
+  RUN(test_heights);
   RUN(test_greetings);
   return 0;
 }

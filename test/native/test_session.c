@@ -16,6 +16,16 @@ static int open_code(const char *path, const char *ship, int64_t timeout_ms, seg
   return code;
 }
 
+/* The code of a refusal that is tried again until the time limit: on a loaded machine the first may not have come by then, and the next try has
+ * more time. */
+static int open_refused(const char *path, seguro_error *error) {
+  int code = SEGURO_ERR_TIMEOUT;
+  for (int64_t timeout_ms = 40; code == SEGURO_ERR_TIMEOUT && timeout_ms < 60000; timeout_ms *= 2) {
+    code = open_code(path, "~zod", timeout_ms, error);
+  }
+  return code;
+}
+
 static void test_arguments(void) {
   seguro_error error;
   seguro *handle;
@@ -63,9 +73,8 @@ static void test_raw(void) {
     server.faults.raw = (const uint8_t *)cases[i].bytes;
     server.faults.raw_bytes = cases[i].length;
     seguro_error error;
-    /* Only what is tried again runs into the time limit. */
-    int64_t timeout_ms = cases[i].code == SEGURO_ERR_CONNECT ? 40 : 5000;
-    CHECK_EQUAL(open_code(server.path, "~zod", timeout_ms, &error), cases[i].code);
+    bool is_tried_again = cases[i].code == SEGURO_ERR_CONNECT;
+    CHECK_EQUAL(is_tried_again ? open_refused(server.path, &error) : open_code(server.path, "~zod", 5000, &error), cases[i].code);
     CHECK_EQUAL(error.code, cases[i].code);
     fake_stop(&server);
   }
@@ -90,7 +99,7 @@ static void test_refusals(void) {
   fake_lock(&server);
   server.faults = (fake_faults){.refuse_count = 1000, .refuse_code = 10, .refuse_flags = 3};
   fake_unlock(&server);
-  CHECK_EQUAL(open_code(server.path, "~zod", 50, &error), SEGURO_ERR_SHIP_BUSY);
+  CHECK_EQUAL(open_refused(server.path, &error), SEGURO_ERR_SHIP_BUSY);
   CHECK_EQUAL(error.server_code, 10);
   fake_lock(&server);
   server.faults = (fake_faults){.refuse_count = 1, .refuse_code = 14, .refuse_flags = 1};
@@ -98,6 +107,18 @@ static void test_refusals(void) {
   CHECK_EQUAL(open_code(server.path, "~zod", 5000, &error), SEGURO_ERR_SERVER(14));
   CHECK(strstr(seguro_strerror(error.code), "ambiguous") != NULL);
   fake_stop(&server);
+}
+
+/* Until the session has ended: what is put into its ring before that may still be taken and acknowledged. */
+static void wait_until_gone(fake_server *server, unsigned connections) {
+  bool is_gone = false;
+  for (int tries = 0; !is_gone && tries < 5000; tries++) {
+    usleep(1000);
+    fake_lock(server);
+    is_gone = server->connection == -1 || server->connections != connections;
+    fake_unlock(server);
+  }
+  CHECK(is_gone);
 }
 
 /* What must not pass in silence: the log of the reopened session is not the one that was acknowledged. */
@@ -122,11 +143,12 @@ static void test_lost_and_diverged(void) {
     } else {
       server.faults.refuse_log = 2;
     }
+    unsigned connections = server.connections;
     fake_unlock(&server);
     fake_hang_up(&server);
+    wait_until_gone(&server, connections);
     append_event(handle, 3, 100);
-    static const int expected[] = {SEGURO_ERR_LOST, SEGURO_ERR_DIVERGED, SEGURO_ERR_DIVERGED,
-                                   SEGURO_ERR_APPEND_CONFLICT, SEGURO_ERR_LOST};
+    static const int expected[] = {SEGURO_ERR_LOST, SEGURO_ERR_DIVERGED, SEGURO_ERR_DIVERGED, SEGURO_ERR_APPEND_CONFLICT, SEGURO_ERR_LOST};
     CHECK_EQUAL(seguro_wait(handle, 3, 5000), expected[fault]);
     CHECK_EQUAL(seguro_height(handle), 2);
     CHECK_EQUAL(seguro_flush(handle), expected[fault]);
@@ -176,6 +198,9 @@ static void test_never_and_limited_reconnect(void) {
 }
 
 static void note_stall(void *context, const seguro_stall *stall) {
+  if (strcmp(stall->waiting_for, "the session to open") == 0) {
+    return; /* a machine that is loaded may take its time for that as well */
+  }
   CHECK(stall->waited_ms >= 1000 && stall->id == 1 && stall->is_connected);
   CHECK(strcmp(stall->waiting_for, "the acknowledgement of an event") == 0);
   ++*(int *)context;

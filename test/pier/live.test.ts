@@ -71,7 +71,8 @@ for (const mode of ["sync", "nosync"]) {
       total.wrong += wrong;
     };
     let busy = 0;
-    for (; performance.now() < until; rounds++) {
+    // For some time, and on a slow machine until it has seen enough.
+    for (; performance.now() < until || rounds - busy < 3 || last <= 10n; rounds++) {
       await round().catch((error: unknown) => {
         // Without flushes the writer commits far faster than any ship: on a loaded machine the reader may say that it cannot keep up. It
         // must never say so beside a writer that flushes, and never give out a wrong byte beside either.
@@ -88,7 +89,6 @@ for (const mode of ["sync", "nosync"]) {
     t.strictSame(await ended, [0, null], "the writer was not disturbed");
     t.comment(`${rounds} rounds, ${busy} of them given up, ${total.events} events read while ${(await reader.span()).lastId} were written`);
     t.equal(total.wrong, 0);
-    t.ok(rounds - busy > 2 && last > 10n);
     t.equal((await reader.survey()).count, (await reader.span()).lastId);
   });
 }

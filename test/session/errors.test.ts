@@ -3,11 +3,12 @@ import t, { type Test } from "tap";
 import type { SidecarOptions } from "../../src/session/sidecar.ts";
 import { makeShip } from "../../src/ship.ts";
 import { StoreError } from "../../src/store/errors.ts";
-import { keys } from "../../src/store/layout.ts";
+import { encodeRecord, keys } from "../../src/store/layout.ts";
 import { Frame } from "../../src/wire/constants.ts";
 import { ERRORS, type ErrorName } from "../../src/wire/errors.ts";
 import { encodeFileGet, encodeFilePut, encodeMetaGet, encodeMetaPut } from "../../src/wire/flows.ts";
 import { FaultyKv } from "../log/faulty-kv.ts";
+import { TurnedClock } from "../log/shared.ts";
 import { connect, someRecords, startSidecar, type TestSidecar } from "./helpers.ts";
 import { RawClient, rawFrame, rawOpen, readOf, role, u64 } from "./raw.ts";
 
@@ -86,6 +87,11 @@ const provocations: Partial<Record<ErrorName, Provoke>> = {
       .error(),
   ),
   forbidden: async (sidecar) => RawClient.to(sidecar, "~bus").send(rawOpen(role.write)).error(),
+  "ship-moved": afterStored(async (sidecar, kv) => {
+    const moved = encodeRecord({ currentLog: 1, nextLog: 2, movedTo: "lmdb:/elsewhere" });
+    await kv.put(keys.ship(makeShip(0n, "real")), moved);
+    return RawClient.to(sidecar).send(rawOpen(role.write)).error();
+  }),
   "bad-record": append(brokenRecord),
   "append-gap": append(someRecords(1n, 1), someRecords(3n, 1)),
   "append-conflict": afterStored(append(someRecords(6n, 1, 50, 9))),
@@ -134,7 +140,7 @@ const provocations: Partial<Record<ErrorName, Provoke>> = {
 
 /** Not to be had through a socket, and why. */
 const unreachable: Partial<Record<ErrorName, string>> = {
-  "claim-settling": "a sidecar waits for the session before; this is for stores that several sidecars share",
+  "claim-settling": "said after seconds in which a commit hangs (test/log/takeover.test.ts)",
   "client-stalled": "who does not read does not hear it: it is in the sidecar's log (hostile.test.ts)",
   "handshake-timeout": "below, with a sidecar of its own",
   "bad-ring": "this client has no ring (test/transport/ring-hostile.test.ts)",
@@ -160,8 +166,17 @@ for (const [name, provoke] of Object.entries(provocations)) {
 }
 
 t.test("handshake-timeout", async (t) => {
-  const { sidecar } = await start(t, { limits: { ...limits, handshakeTimeoutMs: 30 } });
-  t.equal(await RawClient.to(sidecar).error(), "handshake-timeout!");
+  // A clock that the test turns: as time passes, the limit could also be over before the ship is named, and then nothing can be said.
+  const clock = new TurnedClock();
+  const { sidecar } = await start(t, { clock });
+  const error = RawClient.to(sidecar).error();
+  while (sidecar.sidecar.sessions()[0]?.ship !== "~zod") {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await clock.turn(limits.handshakeTimeoutMs - 1000);
+  t.equal(sidecar.sidecar.sessions().length, 1, "not before its time");
+  await clock.turn(2000);
+  t.equal(await error, "handshake-timeout!");
 });
 
 t.test("every code is provoked or excused", async (t) => {

@@ -2,6 +2,7 @@
 import t, { type Test } from "tap";
 import type { Client } from "../../src/client/client.ts";
 import { bufferSource } from "../../src/client/files.ts";
+import type { LogRead } from "../../src/client/reading.ts";
 import { encodeRecords, splitRecords } from "../../src/native/records.ts";
 import { makeShip } from "../../src/ship.ts";
 import { afterPrefix, keys } from "../../src/store/layout.ts";
@@ -128,6 +129,23 @@ t.test("a broken upload leaves nothing once the ship is claimed again", async (t
   await again.close();
 });
 
+/** Ids of the events a tail brings, up to `last`. */
+async function follow(tail: LogRead, last: bigint, seen: bigint[] = []): Promise<bigint[]> {
+  let held = Buffer.alloc(0);
+  while (seen.at(-1) !== last) {
+    held = Buffer.concat([held, (await tail.next()) ?? Buffer.alloc(0)]);
+    if (held.length % 80 === 0) {
+      seen.push(...splitRecords(held).map(({ id }) => id));
+      held = Buffer.alloc(0);
+    }
+  }
+  return seen;
+}
+
+function ids(from: bigint, to: bigint): bigint[] {
+  return Array.from({ length: Number(to - from) + 1 }, (_, index) => from + BigInt(index));
+}
+
 t.test("a tail sees what is stored, then LIVE, then what comes, through several writers", async (t) => {
   const sidecar = await start(t);
   await append(sidecar, "~zod", 11n, 100);
@@ -135,25 +153,24 @@ t.test("a tail sees what is stored, then LIVE, then what comes, through several 
   const tail = reader.read({ from: 1n, tail: true });
   const limited = reader.read({ from: 1n, tail: true, limit: 150n });
   const seen: bigint[] = [];
-  const following = (async () => {
-    let held = Buffer.alloc(0);
-    while (seen.at(-1) !== 310n) {
-      held = Buffer.concat([held, (await tail.next()) ?? Buffer.alloc(0)]);
-      if (held.length % 80 === 0) {
-        seen.push(...splitRecords(held).map(({ id }) => id));
-        held = Buffer.alloc(0);
-      }
-    }
-  })();
+  const following = follow(tail, 310n, seen);
+  // Writers begin when both have caught up: before that, LIVE may come at any height that the log has passed through.
+  while (seen.length < 100 || tail.liveHeight === null || limited.liveHeight === null) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.strictSame(seen, ids(11n, 110n), "what is stored");
+  t.strictSame([tail.liveHeight, limited.liveHeight], [110n, 110n]);
+  // This one reads while they write: where it turns live is not known, what it sees is.
+  const racing = reader.read({ from: 1n, tail: true });
+  const raced = follow(racing, 310n);
   for (const from of [111n, 161n, 261n]) {
     await append(sidecar, "~zod", from, 50 * (from === 161n ? 2 : 1));
   }
   await following;
-  t.strictSame(
-    seen,
-    Array.from({ length: 300 }, (_, index) => BigInt(index + 11)),
-  );
-  t.equal(tail.liveHeight, 110n);
+  t.strictSame(seen, ids(11n, 310n));
+  t.equal(tail.liveHeight, 110n, "said once");
+  t.strictSame(await raced, ids(11n, 310n), "nothing is missing or doubled where a tail turns live");
+  t.match(await racing.cancel(), { count: 300n, reason: 2 });
   let bytes = 0;
   for await (const piece of limited) {
     bytes += piece.length;

@@ -5,9 +5,11 @@ import os from "node:os";
 import path from "node:path";
 import { Client } from "../../src/client/client.ts";
 import { encodeRecords } from "../../src/native/records.ts";
+import { systemClock } from "../../src/operate/clock.ts";
 import { Sidecar, type SidecarOptions } from "../../src/session/sidecar.ts";
 import type { Kv } from "../../src/store/kv.ts";
 import { MemoryKv } from "../../src/store/memory.ts";
+import { identity } from "../log/probe.ts";
 
 export interface TestSidecar {
   readonly socketPath: string;
@@ -36,16 +38,9 @@ export async function startSidecar(options: Partial<SidecarOptions> & { kv?: Kv 
     socketPath,
     access: { mayConnect: (peer) => peer === uid, mayUse: () => true, mayAdminister: () => true },
     limits: { sessions: 10_000, eventBytes: 0xffffffff, handshakeTimeoutMs: 30_000, stallTimeoutMs: 60_000 },
-    clock: {
-      nowMs: () => performance.now(),
-      after: (delayMs, run) => {
-        const timer = setTimeout(run, delayMs);
-        timer.unref();
-        return () => clearTimeout(timer);
-      },
-    },
+    clock: systemClock,
     log: { info: say("info"), warn: say("warn"), error: say("error") },
-    instanceId: randomUUID(),
+    writer: { ...identity, id: randomUUID() },
     version: "0.0.0-test",
     ringBytes: 65_536,
     ...options,

@@ -7,6 +7,7 @@ import { decodeSent, encodeFileGet, encodeFilePut, encodeMetaPut } from "../../s
 import { connect, someRecords, startSidecar, type TestSidecar } from "./helpers.ts";
 import { type FrameFaults, RawClient, rawFrame, rawOpen, readOf, role, u64 } from "./raw.ts";
 
+const STALL_MS = 300;
 const limits = { sessions: 10_000, eventBytes: 0xffffffff, handshakeTimeoutMs: 30_000, stallTimeoutMs: 60_000 };
 
 async function start(t: Test, options: Partial<SidecarOptions> = {}): Promise<TestSidecar> {
@@ -268,7 +269,7 @@ t.test("credit beyond all bounds, reads that come and go", async (t) => {
 });
 
 t.test("a client that does not read its answers is not worked for, and ends", async (t) => {
-  const sidecar = await start(t, { limits: { ...limits, stallTimeoutMs: 300 } });
+  const sidecar = await start(t, { limits: { ...limits, stallTimeoutMs: STALL_MS } });
   const writer = await connect(sidecar, "~zod");
   await writer.open({ role: "write" });
   await writer.epochPut(0n);
@@ -286,6 +287,8 @@ t.test("a client that does not read its answers is not worked for, and ends", as
     const client = await RawClient.opened(sidecar, role.read);
     client.socket.pause();
     const closed = new Promise((resolve) => client.socket.once("close", resolve));
+    // First idle for longer than it may stall: whoever owes nothing is left alone, and is watched afterwards all the same.
+    await new Promise((resolve) => setTimeout(resolve, 2 * STALL_MS));
     client.send(flood);
     const seen = sidecar.logged.length;
     while (!sidecar.logged.slice(seen).some(({ fields }) => fields.code === "client-stalled")) {
@@ -318,7 +321,8 @@ t.test("stopping does not wait for clients that do not read", async (t) => {
 });
 
 t.test("a thousand idle connections, and the next one is served; then the limit", async (t) => {
-  const sidecar = await start(t, { limits: { ...limits, sessions: 1010 } });
+  // The idle ones never open: their time must not be over before the last has come.
+  const sidecar = await start(t, { limits: { ...limits, sessions: 1010, handshakeTimeoutMs: 600_000 } });
   const idle = await Promise.all(
     Array.from({ length: 1000 }, async (_, index) => {
       const socket = net.connect(sidecar.socketPath);

@@ -1,6 +1,6 @@
 // A store says which format it has: a newer one is refused, and so is data that is no store of ours.
 import t from "tap";
-import { checkFormat, FORMAT, keys } from "../../src/store/layout.ts";
+import { checkFormat, FORMAT, formatOfMoves, keys } from "../../src/store/layout.ts";
 import { MemoryKv } from "../../src/store/memory.ts";
 
 async function storeWith(key: Buffer, value: string): Promise<MemoryKv> {
@@ -20,6 +20,16 @@ t.test("an empty store is marked once, and opens again", async (t) => {
 t.test("a newer format is refused", async (t) => {
   const kv = await storeWith(keys.format(), JSON.stringify({ seguro: "store", format: FORMAT + 1 }));
   await t.rejects(checkFormat(kv), { code: "store-newer", hint: "update Seguro" });
+});
+
+t.test("a store in which a ship was moved has a format that an older Seguro refuses", async (t) => {
+  const kv = new MemoryKv();
+  await checkFormat(kv);
+  t.match(String(await kv.get(keys.format())), '"format":1}');
+  await kv.commit([{ checks: [], writes: [formatOfMoves()] }]);
+  t.match(String(await kv.get(keys.format())), '"format":2}');
+  await checkFormat(kv);
+  t.match(String(await kv.get(keys.format())), '"format":2}', "it stays");
 });
 
 t.test("data without a format record, or with a broken one, is refused and left alone", async (t) => {

@@ -3,12 +3,13 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import t, { type Test } from "tap";
+import type { EmbeddedOptions } from "../../src/store/embedded.ts";
 import { StoreError } from "../../src/store/errors.ts";
 import type { Kv, Write } from "../../src/store/kv.ts";
-import { type LmdbOptions, openLmdb } from "../../src/store/lmdb.ts";
+import { openLmdb } from "../../src/store/lmdb.ts";
 import { plainTree } from "../crash/plain-tree.ts";
 
-const options: LmdbOptions = { startedAt: "2026-01-01T00:00:00Z" };
+const options: EmbeddedOptions = { startedAt: "2026-01-01T00:00:00Z" };
 const pageBytes = 4096;
 
 const put = (key: string, size: number): Write => ({ kind: "put", key: Buffer.from(key), value: [Buffer.alloc(size, key)] });
@@ -165,7 +166,7 @@ t.test("a file that ends before its last page number, as LMDB leaves it, is soun
 function run(tree: string, script: string, prefix: readonly string[] = [], identity: { uid?: number; gid?: number } = {}) {
   const text = `import { openLmdb } from "${tree}/src/store/lmdb.js"; const options = ${JSON.stringify(options)}; ${script}`;
   const [command = process.execPath, ...args] = [...prefix, process.execPath, "--input-type=module", "-e", text];
-  return spawnSync(command, args, { encoding: "utf8", timeout: 20_000, ...identity });
+  return spawnSync(command, args, { encoding: "utf8", timeout: 120_000, ...identity });
 }
 
 function processes(t: Test): void {

@@ -14,7 +14,7 @@ const high = Buffer.alloc(8, 0xff);
 t.test("random operations", async (t) => {
   const seed = Number(process.env.SEGURO_SEED ?? process.pid);
   const random = new Random(seed);
-  const map = new SortedMap();
+  const map = new SortedMap<Buffer>();
   const model = new Map<number, number>();
   const same = () => {
     const expected = [...model].sort(([x], [y]) => x - y).map(([k, v]) => `${k}=${v}`);
@@ -46,7 +46,7 @@ t.test("random operations", async (t) => {
 });
 
 t.test("ascending keys of several ships, interleaved, keep chunks full and stay quick", async (t) => {
-  const map = new SortedMap();
+  const map = new SortedMap<Buffer>();
   const ships = 8;
   const each = 20_000;
   for (let n = 0; n < each; n++) for (let ship = 0; ship < ships; ship++) map.set(key(ship * 2 ** 24 + n), low);

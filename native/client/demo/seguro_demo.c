@@ -135,9 +135,8 @@ static void echo_height(void *context, uint64_t height) {
 
 static void say_stall(void *context, const seguro_stall *stall) {
   (void)context;
-  fprintf(stderr, "seguro-demo: waiting %" PRIu64 " s for %s %" PRIu64 "%s%s\n", stall->waited_ms / 1000,
-          stall->waiting_for, stall->id, stall->is_connected ? "" : "; ",
-          stall->is_connected ? "" : stall->cause->text);
+  fprintf(stderr, "seguro-demo: waiting %" PRIu64 " s for %s %" PRIu64 "%s%s\n", stall->waited_ms / 1000, stall->waiting_for, stall->id,
+          stall->is_connected ? "" : "; ", stall->is_connected ? "" : stall->cause->text);
 }
 
 static int say_error(const seguro_error *error, int code) {
@@ -226,8 +225,7 @@ static int run(const arguments *from, const uint64_t numbers[2], bool is_append)
   }
   totals sum = {0};
   double begun = now_seconds();
-  code =
-      is_append ? append(handle, numbers[0], numbers[1], &to, &sum) : replay(handle, numbers[0], from->is_quiet, &sum);
+  code = is_append ? append(handle, numbers[0], numbers[1], &to, &sum) : replay(handle, numbers[0], from->is_quiet, &sum);
   double seconds = now_seconds() - begun;
   if (code == 0 && (fflush(stdout) != 0 || to.is_failed)) {
     perror("seguro-demo: stdout");
@@ -254,8 +252,8 @@ int main(int count, char **values) {
   }
   bool is_append = strcmp(from.verb, "append") == 0;
   uint64_t numbers[2] = {1, 0};
-  bool is_valid = is_append ? from.number_count == 2 && !from.is_quiet
-                            : strcmp(from.verb, "replay") == 0 && from.number_count <= 1 && !from.is_echo;
+  bool is_valid =
+      is_append ? from.number_count == 2 && !from.is_quiet : strcmp(from.verb, "replay") == 0 && from.number_count <= 1 && !from.is_echo;
   for (int i = 0; i < from.number_count && is_valid; i++) {
     is_valid = parse_number(from.numbers[i], &numbers[i]);
   }

@@ -1,0 +1,70 @@
+// One moment of a journal store: the active overlay over the frozen one over the base, read as if they were one ordered map.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <mutex>
+
+#include "journal_overlay.h"
+#include "kv_group.h"
+#include "lmdb_reader.h"
+
+namespace seguro {
+
+/// The overlays as they are at one moment; `frozen.overlay` may be null. What is frozen may be in the base already: it says the same then.
+struct JournalViews {
+  JournalView active;
+  JournalView frozen;
+};
+
+/// Any thread, one at a time. What it shows lies where it says until it goes. Throws KvFailure.
+class JournalSnapshot {
+ public:
+  /// `lock` holds back whoever changes `views`: the base's transaction must begin before the base takes in what the views do not have.
+  JournalSnapshot(const std::unique_lock<std::mutex> &lock, const JournalViews &views, LmdbStore &base);
+  JournalSnapshot(const JournalSnapshot &) = delete;
+  JournalSnapshot &operator=(const JournalSnapshot &) = delete;
+
+  /// False if the key is absent.
+  bool Get(const KvSlice &key, KvSlice *value) const;
+
+  // Each says whether it stands on a row then.
+  bool SeekFrom(const KvSlice &key);    // the first at or after it; then only Next
+  bool SeekBefore(const KvSlice &key);  // the last before it; then only Previous
+  bool Next() { return MoveOn(); }
+  bool Previous() { return MoveOn(); }
+
+  KvSlice key() const { return key_; }
+  KvSlice value() const { return value_; }
+
+  const LmdbReader &base() const { return base_; }
+
+ private:
+  struct Layer {
+    JournalView view;
+    JournalOverlayCursor cursor;
+    bool on_row = false;
+  };
+
+  bool Seek(const KvSlice &key, bool forward);
+  bool MoveOn();
+  /// Finds the nearest row from where the layers stand.
+  bool Settle();
+  bool Nearest(KvSlice *nearest) const;
+  /// What the layers say of their nearest key: false if it was deleted.
+  bool Decide(const KvSlice &nearest);
+  void Skip(const KvSlice &key);
+  /// Moves the base's cursor out of what the overlays have deleted.
+  void LeaveCovered();
+  bool Covered(const KvSlice &key, size_t layers) const;
+
+  size_t layer_count_;
+  std::array<Layer, 2> layers_;
+  LmdbReader base_;
+  bool base_on_row_ = false;
+  bool forward_ = true;
+  KvSlice key_{};
+  KvSlice value_{};
+};
+
+}  // namespace seguro

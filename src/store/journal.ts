@@ -1,0 +1,35 @@
+// The embedded engine above a commit log in prewritten segments: one flush a commit. The work is done in native/addon/journal_* and native/journal.
+import path from "node:path";
+import { EmbeddedKv, type EmbeddedOptions } from "./embedded.ts";
+import type { Kv, KvLimits } from "./kv.ts";
+
+export interface JournalOptions extends EmbeddedOptions {
+  /**
+   * Memory that commits take before they begin to go into the base; at most four times as much is held (docs/journal-engine.md), and what one
+   * commit of more than that needs. Default 32 MiB.
+   */
+  readonly overlayBytes?: number;
+  /** Size of new segments of the log, a multiple of 4096; a record takes at most three quarters of it. Default 64 MiB. */
+  readonly segmentBytes?: number;
+}
+
+const defaultOverlayBytes = 32 * 1024 * 1024;
+
+/** One commit at a time, because the log has one writer; what comes meanwhile is the next group, and shares its flush. */
+const limits: KvLimits = {
+  valueBytes: 8 * 1024 * 1024,
+  commitBytes: 32 * 1024 * 1024,
+  commitsInFlight: 1,
+  commitsInFlightPerLog: 1,
+  groupMembers: Number.MAX_SAFE_INTEGER,
+};
+
+/**
+ * Opens the journal store in a folder (`segments`, `base`, and `seguro.lock`), with an exclusive lock that ends with the process.
+ *
+ * @throws StoreError as `EmbeddedKv` does.
+ */
+export function openJournal(dir: string, options: JournalOptions): Kv {
+  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0 } = options;
+  return new EmbeddedKv("journal", path.resolve(dir), limits, options, { overlayBytes, segmentBytes });
+}
