@@ -120,9 +120,8 @@ export class FakeDatabase implements Database {
   #land({ readVersion, reads, changes }: Request): number | null {
     if (readVersion !== null && readVersion + 5_000_000n < this.version) return 1007;
     const changed = (span: Span) =>
-      this.#changes.some(
-        (change) => change.version > (readVersion ?? 0n) && change.spans.some(([from, to]) => from < span[1] && span[0] < to),
-      );
+      readVersion !== null &&
+      this.#changes.some((change) => change.version > readVersion && change.spans.some(([from, to]) => from < span[1] && span[0] < to));
     if (reads.some(changed)) return 1020;
     if (!this.together) this.version += 10n;
     for (const [from, to, value] of changes) {
@@ -209,6 +208,8 @@ class FakeTransaction implements Transaction {
   async commit(): Promise<void> {
     if (this.#bytes > 10_000_000) throw new TransactionError(2101, "transaction_too_large");
     if (this.#changes.length === 0) return;
+    // As FoundationDB's client has it: what may conflict has a version from which it does, be it the commit's own.
+    if (this.#reads.length > 0) this.#readVersion ??= this.#database.ask("version", () => this.#database.version);
     const request = { readVersion: await this.#readVersion, reads: this.#reads, changes: this.#changes };
     await this.#database.ask("commit", () => this.#database.commit(request));
     if (this.#cancelled !== null) throw this.#cancelled;
