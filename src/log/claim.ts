@@ -22,12 +22,16 @@ import { requireHere } from "./moved.ts";
 import { decodeEpoch, type Succession } from "./succession.ts";
 import { findTail } from "./tail.ts";
 
-/** The right to write one ship's log, until somebody raises the epoch again. */
-export interface Claim {
+/** The right to change what a store has of one ship, until somebody raises the epoch again. */
+export interface Grant {
   readonly epoch: bigint;
   /** Must be part of every commit under this claim. */
   readonly check: Check;
   readonly owner: Owner;
+}
+
+/** The right to write one ship's log. */
+export interface Claim extends Grant {
   /** Makes the ship and its log known; part of the claim's first commit, so that a ship without an event leaves no trace. Empty for a log that exists. */
   readonly creation: readonly Write[];
   readonly log: Log;
@@ -145,7 +149,7 @@ export async function endClaim(kv: Kv, committer: Committer, ship: Ship, by: Own
  * Says in the epoch record that the claim's session has ended. Nothing of that session can be committed from then on, so its commits must have
  * ended before. When it fails, a successor has to look at this process's beat instead.
  */
-export async function releaseClaim(committer: Committer, clock: Clock, claim: Pick<Claim, "epoch" | "check" | "owner">): Promise<void> {
+export async function releaseClaim(committer: Committer, clock: Clock, claim: Grant): Promise<void> {
   const { epoch, check, owner } = claim;
   const value = encodeRecord({ epoch: Number(epoch), writer: owner.writer, session: owner.session, released: true });
   const { key } = check;
@@ -211,6 +215,15 @@ export async function claimShip(kv: Kv, committer: Committer, ship: Ship, owner:
     }
     throw error;
   }
+}
+
+/**
+ * Raises the epoch as a claim does and leaves the current log alone, which may be damaged and is repaired by the next claim: for work on other logs.
+ * Throws `ship-busy`, or the store's errors.
+ */
+export async function claimNoLog(kv: Kv, committer: Committer, ship: Ship, owner: Owner, succession: Succession | null): Promise<Grant> {
+  const { epoch, check } = await raiseEpoch(kv, committer, ship, owner, succession);
+  return { epoch, check, owner };
 }
 
 /** Whether a commit may have taken effect, or still may. */

@@ -5,7 +5,7 @@ import type { Kv } from "../store/kv.ts";
 import { checkFormat, keys, type LogName, type ShipRecord } from "../store/layout.ts";
 import { SeguroError } from "../wire/errors.ts";
 import { Beat, type WriterIdentity } from "./beat.ts";
-import { type Claim, claimShip, endClaim, type Owner, readShip, releaseClaim } from "./claim.ts";
+import { type Claim, claimNoLog, claimShip, endClaim, type Grant, type Owner, readShip, releaseClaim } from "./claim.ts";
 import { type Clock, endsWithin } from "./clock.ts";
 import { Committer } from "./committer.ts";
 import { Directory, type ShipSummary } from "./directory.ts";
@@ -29,7 +29,7 @@ interface Live {
   readonly session: string;
   /** Ends the session when its claim is taken away. */
   readonly evict: (error: SeguroError) => void;
-  /** Null while it is still being waited for. */
+  /** Null while it is still being waited for, and of who leaves the current log alone. */
   claim: Claim | null;
   /** Not a session, but somebody who `manages` the ship (`Owner`). */
   readonly manages: boolean;
@@ -102,20 +102,26 @@ export class Logs {
    * that lives in another store, except to who `manages` it (`Owner`), or the store's error.
    */
   async claim(ship: Ship, session: string, evict: (error: SeguroError) => void, events: WriterEvents, manages = false): Promise<Writer> {
+    const live = await this.#enter(ship, session, evict, manages);
+    try {
+      const claim = await this.#claim(ship, this.#owner(session, manages));
+      live.claim = claim;
+      return new Writer(this.kv, this.#committer, claim, events, this.#options.digests ?? true);
+    } catch (error) {
+      this.#live.delete(liveKey(ship));
+      throw error;
+    }
+  }
+
+  /** Once no other session of this process has the ship; throws `ship-busy`, `claim-settling`. */
+  async #enter(ship: Ship, session: string, evict: Live["evict"], manages: boolean): Promise<Live> {
     const key = liveKey(ship);
     for (let other = this.#live.get(key); other !== undefined; other = this.#live.get(key)) {
       await this.#awaitEnd(ship, other);
     }
     const live: Live = { session, evict, claim: null, manages, settling: null };
     this.#live.set(key, live);
-    try {
-      const claim = await this.#claim(ship, this.#owner(session, manages));
-      live.claim = claim;
-      return new Writer(this.kv, this.#committer, claim, events, this.#options.digests ?? true);
-    } catch (error) {
-      this.#live.delete(key);
-      throw error;
-    }
+    return live;
   }
 
   async #claim(ship: Ship, owner: Owner): Promise<Claim> {
@@ -130,7 +136,7 @@ export class Logs {
   }
 
   /** Others would take this process, which lives, for the ship's writer. */
-  async #letGo(claim: Claim): Promise<void> {
+  async #letGo(claim: Grant): Promise<void> {
     if (this.#sharing !== null) {
       await releaseClaim(this.#committer, this.#options.clock, claim);
     }
@@ -205,10 +211,16 @@ export class Logs {
     return this.#open.follow(log, listener);
   }
 
-  /** Ends the current log: the next session starts a new one. Refused while a writer lives. Gives the log's number. */
+  /** Ends the current log, which is repaired first: the next session starts a new one. Refused while a writer lives. Gives the log's number. */
   async retire(ship: Ship): Promise<number> {
     await this.#directory.existing(ship);
-    return this.#underClaim(ship, "seguro retire", (writer) => retire(this.#directory, writer));
+    const nothing = (): void => undefined;
+    const writer = await this.claim(ship, "seguro retire", nothing, { acknowledged: nothing, failed: nothing, room: nothing }, true);
+    try {
+      return await retire(this.#directory, writer);
+    } finally {
+      await this.release(writer);
+    }
   }
 
   /**
@@ -221,9 +233,9 @@ export class Logs {
     const live = this.#live.get(liveKey(ship));
     // Under a session's claim nobody else ends logs or moves the ship, and the session itself knows its own log only.
     if (live !== undefined && live.claim !== null && !live.manages && live.settling === null) {
-      return forget(of, live.claim, logNumber);
+      return forget(of, ship, live.claim, logNumber);
     }
-    return this.#underClaim(ship, "seguro forget", (writer) => forget(of, writer.claim, logNumber));
+    return this.#besideLog(ship, "seguro forget", (grant) => forget(of, ship, grant, logNumber));
   }
 
   /**
@@ -271,13 +283,15 @@ export class Logs {
     await this.#sharing?.beat.end();
   }
 
-  async #underClaim<Result>(ship: Ship, session: string, work: (writer: Writer) => Promise<Result>): Promise<Result> {
-    const nothing = (): void => undefined;
-    const writer = await this.claim(ship, session, nothing, { acknowledged: nothing, failed: nothing, room: nothing }, true);
+  /** Runs `work` under a claim of the ship that does not look at its current log: what is wrong with that one hinders no work on others. */
+  async #besideLog<Result>(ship: Ship, session: string, work: (grant: Grant) => Promise<Result>): Promise<Result> {
+    const live = await this.#enter(ship, session, () => undefined, true);
     try {
-      return await work(writer);
+      await this.#sharing?.beat.begin();
+      const grant = await claimNoLog(this.kv, this.#committer, ship, this.#owner(session, true), this.#sharing?.succession ?? null);
+      return await work(grant).finally(() => (live.settling = this.#letGo(grant)));
     } finally {
-      await this.release(writer);
+      this.#live.delete(liveKey(ship));
     }
   }
 }

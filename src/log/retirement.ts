@@ -1,10 +1,10 @@
 // The end of logs: retiring the current one of a ship, and forgetting one that is retired.
-import { shipText } from "../ship.ts";
+import { type Ship, shipText } from "../ship.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv, Write } from "../store/kv.ts";
 import { encodeRecord, keys, type LogName, type LogRecord } from "../store/layout.ts";
 import { SeguroError } from "../wire/errors.ts";
-import { type Claim, sameMoment } from "./claim.ts";
+import { type Grant, sameMoment } from "./claim.ts";
 import type { Committer } from "./committer.ts";
 import { deleteLog } from "./deletion.ts";
 import type { Directory } from "./directory.ts";
@@ -46,8 +46,12 @@ interface Forgetting {
  * Deletes a retired log for good, under the claim of the ship, so that nobody else ends logs of it or moves it meanwhile. May be called again when it
  * was interrupted. Gives the number of events that were there. Throws `ship-busy` when the claim ends.
  */
-export async function forget({ kv, committer, directory, open }: Forgetting, claim: Claim, logNumber: number): Promise<bigint> {
-  const { ship } = claim.log.name;
+export async function forget(
+  { kv, committer, directory, open }: Forgetting,
+  ship: Ship,
+  { check }: Grant,
+  logNumber: number,
+): Promise<bigint> {
   const name: LogName = { ship, log: logNumber };
   // Read under the claim: without it the ship could be brought back at any moment from where it was moved to.
   requireFreeable(ship, await directory.existing(ship));
@@ -60,7 +64,7 @@ export async function forget({ kv, committer, directory, open }: Forgetting, cla
   }
   const events = await eventsOf(open, name);
   const commit = async (writes: readonly Write[], witness?: Buffer): Promise<void> => {
-    const outcome = await committer.submit({ checks: [claim.check], writes, ...(witness !== undefined && { witness }) }, 0);
+    const outcome = await committer.submit({ checks: [check], writes, ...(witness !== undefined && { witness }) }, 0);
     if (outcome === "check-failed") {
       throw sameMoment(ship);
     }

@@ -94,6 +94,53 @@ t.test("not beside another process's session, which would not know", async (t) =
   await probe.release();
 });
 
+for (const shared of [false, true]) {
+  t.test(`while the current log is damaged, which stays as it is, in a store ${shared ? "that others share" : "of its own"}`, async (t) => {
+    const kv = shared ? sharedKv() : new FaultyKv();
+    await retired(kv, 5);
+    const { logs } = await startProcess(kv, { id: "one/1" });
+    const probe = await Probe.claim(logs);
+    probe.push(1n, events(1n, 3));
+    await probe.acknowledged(3n);
+    await probe.release();
+    const log2 = keys.log({ ship: zod, log: 2 });
+    // What a writer left behind beyond a gap, and what should be a block.
+    await kv.put(keys.piece({ ship: zod, log: 2 }, 9n, 1n, 0), Buffer.from("left behind"));
+    await kv.put(keys.block({ ship: zod, log: 2 }, 50n), Buffer.from("no block"));
+    await t.rejects(Probe.claim(logs), { code: "store-damaged" });
+    const rows = async (): Promise<Buffer> => (await kv.range(log2, Buffer.concat([log2, Buffer.from([0xff])]))).bytes;
+    const before = await rows();
+    await t.rejects(logs.forget(zod, 2), { code: "not-retired" });
+    t.equal(await logs.forget(zod, 1), 5n);
+    t.ok(await isGone(kv));
+    t.same(await rows(), before);
+    // Nobody is kept out: what a claim meets is the damage again, and without it the log.
+    await t.rejects(Probe.claim(logs), { code: "store-damaged" });
+    await kv.delete(keys.block({ ship: zod, log: 2 }, 50n));
+    const other = shared ? (await startProcess(kv, { id: "two/1" })).logs : logs;
+    t.equal((await Probe.claim(other)).height, 3n);
+  });
+}
+
+t.test("a session that comes while it runs is refused, and one that comes as it ends waits", async (t) => {
+  const kv = sharedKv();
+  await retired(kv, 5);
+  const { logs } = await startProcess(kv, { id: "one/1" });
+  let meanwhile: Promise<unknown> | null = null;
+  let ending: Promise<Probe> | null = null;
+  kv.fate = ([commit]) => {
+    const isMark = commit?.witness?.equals(keys.logRecord(log1)) === true;
+    if (isMark) meanwhile = Probe.claim(logs).catch((error: unknown) => error);
+    const isRelease = commit?.writes.some((write) => write.kind === "put" && String(write.value[0]).includes("released")) === true;
+    if (isRelease && meanwhile !== null) ending ??= Probe.claim(logs);
+    return "done";
+  };
+  t.equal(await logs.forget(zod, 1), 5n);
+  t.match(await meanwhile, { code: "ship-busy", message: /seguro forget/ });
+  const next = await ending;
+  t.equal(next === null ? null : (next as Probe).height, 0n);
+});
+
 t.test("the session under whose claim it runs is fenced", async (t) => {
   const kv = new NamedKv("foundationdb:a");
   kv.shared = true;
