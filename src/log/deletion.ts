@@ -2,14 +2,21 @@
 import type { Kv, Write } from "../store/kv.ts";
 import { afterPrefix, keys, type LogName } from "../store/layout.ts";
 import { eachRow, type Row } from "../store/rows.ts";
+import { FILE_PIECE_BYTES } from "../wire/constants.ts";
 import { decodeBlockHeader } from "./block.ts";
+import { PIECE_BYTES } from "./limits.ts";
 
 /**
- * What one commit deletes, about: so that other ships' commits are not held up for long where an engine takes one after the other. It is reckoned
- * from a stretch's first row, as if the others were like it.
+ * What one commit deletes, about: so that other ships' commits are not held up for long where an engine takes one after the other. Of blocks it is
+ * reckoned from a stretch's first one, as if the others were like it.
  */
 const STRETCH_BYTES = 64 * 1024 * 1024;
 const STRETCH_ROWS = 1024;
+/**
+ * Where the others are not like it, this is what is known of them: each has an event at least. So no stretch has more rows, and a log whose blocks
+ * are of so many events each costs a commit a block.
+ */
+const STRETCH_EVENTS_MAX = 4096;
 /** One number further in a key is the greatest there can be. */
 const U64_MAX = 2n ** 64n - 1n;
 const U32_MAX = 2 ** 32 - 1;
@@ -33,18 +40,22 @@ function eventsOf(block: Buffer): { count: bigint; lengthBytes: number } {
 function afterBlocks({ key, value }: Row): Buffer {
   const { count, lengthBytes } = eventsOf(value);
   const at = key.length - 8;
-  const next = key.readBigUInt64BE(at) + count * BigInt(rowsOf(lengthBytes));
+  const events = count * BigInt(rowsOf(lengthBytes));
+  const next = key.readBigUInt64BE(at) + (events > STRETCH_EVENTS_MAX ? BigInt(STRETCH_EVENTS_MAX) : events);
   const end = Buffer.from(key);
   end.writeBigUInt64BE(next > U64_MAX ? U64_MAX : next, at);
   return end;
 }
 
-/** The same for pieces, of staged units and of files: keys end with the piece's index. */
-function afterPieces({ key, value }: Row): Buffer {
-  const at = key.length - 4;
-  const end = Buffer.from(key);
-  end.writeUInt32BE(Math.min(key.readUInt32BE(at) + rowsOf(value.length), U32_MAX), at);
-  return end;
+/** The same for pieces of at most so many bytes, of staged units and of files: keys end with the piece's index, and each index is one row. */
+function afterPieces(pieceBytes: number): (row: Row) => Buffer {
+  const rows = rowsOf(pieceBytes);
+  return ({ key }) => {
+    const at = key.length - 4;
+    const end = Buffer.from(key);
+    end.writeUInt32BE(Math.min(key.readUInt32BE(at) + rows, U32_MAX), at);
+    return end;
+  };
 }
 
 type Commit = (writes: readonly Write[]) => Promise<unknown>;
@@ -67,8 +78,8 @@ async function deleteAll(kv: Kv, commit: Commit, prefix: Buffer, after: (row: Ro
 export async function deleteLog(kv: Kv, commit: Commit, name: LogName): Promise<void> {
   // Blocks first, in order: what is left meanwhile is a log that begins later.
   await deleteAll(kv, commit, keys.blocks(name), afterBlocks);
-  await deleteAll(kv, commit, keys.pieces(name), afterPieces);
-  await deleteAll(kv, commit, keys.allFilePieces(name), afterPieces);
+  await deleteAll(kv, commit, keys.pieces(name), afterPieces(PIECE_BYTES));
+  await deleteAll(kv, commit, keys.allFilePieces(name), afterPieces(FILE_PIECE_BYTES));
   // What is left is small.
   await commit([{ kind: "delete-range", from: keys.log(name), to: afterPrefix(keys.log(name)) }]);
 }

@@ -231,3 +231,38 @@ t.test("large blocks and pieces are deleted some megabytes at a time, and read o
   t.ok(deleted.length >= 4 && Math.max(...deleted) <= 66, `MiB a commit: ${deleted}`);
   t.ok(readBytes < 40 << 20, `${readBytes} bytes read`);
 });
+
+t.test(
+  "a stretch whose first row is unlike the others has no more rows, and no more bytes of pieces, than what is known allows",
+  async (t) => {
+    const kv = new FaultyKv();
+    const logs = await openLogs(kv);
+    const probe = await Probe.claim(logs);
+    // A block of many events, by which a stretch was reckoned to have millions of them; then blocks of one event each.
+    probe.push(1n, events(1n, 5_000, 1));
+    await probe.acknowledged(5_000n);
+    for (let id = 5_001n; id <= 11_000n; id++) {
+      probe.push(id, events(id, 1, 1));
+      await probe.acknowledged(id);
+    }
+    await probe.release();
+    await logs.retire(zod);
+    const mebibytes = Buffer.alloc(4 << 20);
+    for (let index = 0; index < 20; index++) {
+      await kv.put(keys.piece(log1, 20_000n, 1n, index), index === 0 ? Buffer.from("small") : mebibytes);
+    }
+    let [rowsMax, bytesMax] = [0, 0];
+    kv.fate = async ([commit]): Promise<Fate> => {
+      for (const write of commit?.writes ?? []) {
+        if (write.kind !== "delete-range") continue;
+        const { count, bytes } = await kv.inner.range(write.from, write.to, { limitBytes: 2 ** 30 });
+        [rowsMax, bytesMax] = [Math.max(rowsMax, count), Math.max(bytesMax, bytes.length)];
+      }
+      return "done";
+    };
+    await logs.forget(zod, 1);
+    t.ok(await isGone(kv));
+    t.ok(rowsMax > 500 && rowsMax <= 4_096, `${rowsMax} rows`);
+    t.ok(bytesMax <= 65 << 20, `${bytesMax} bytes`);
+  },
+);
