@@ -1,5 +1,4 @@
 // The work of `seguro migrate`: opens both stores itself, and moves one ship after another.
-import path from "node:path";
 import { readShip } from "../log/claim.ts";
 import { Logs } from "../log/logs.ts";
 import { type MigratedShip, migrateShip } from "../log/migrate.ts";
@@ -9,7 +8,7 @@ import { type Move, moveOf } from "../log/moved.ts";
 import { systemClock, systemTime } from "../operate/clock.ts";
 import { type Ship, type ShipKind, shipText } from "../ship.ts";
 import { StoreError } from "../store/errors.ts";
-import { openKv, parseStoreUrl } from "../store/open.ts";
+import { openKv, parseStoreUrl, storeName } from "../store/open.ts";
 import { CliError, Exit, usageError } from "./failure.ts";
 import { passingWriter } from "./instance.ts";
 
@@ -46,16 +45,15 @@ const ALIVE_MS = 60_000;
 
 const defer = (run: () => void): void => void setImmediate(run);
 
-/** The URL as the stores' records will have it: the same from every folder. */
+/** The store's name, which is a URL too: what records call it by, however it was written here. */
 export function wholeUrl(url: string): string {
-  const parsed = parseStoreUrl(url);
-  if (parsed.engine === "memory") {
+  if (parseStoreUrl(url).engine === "memory") {
     throw usageError(
       "a memory store ends with its process: nothing can be moved out of it or into it",
       "name a store that lasts, such as lmdb:DIR",
     );
   }
-  return parsed.engine === "foundationdb" ? url : `${parsed.engine}:${path.resolve(parsed.dir)}`;
+  return storeName(url, process.env.FDB_CLUSTER_FILE);
 }
 
 /** Runs `work` with a store's logs; who holds the store otherwise is told with the way round it. */

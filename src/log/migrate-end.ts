@@ -8,7 +8,7 @@ import type { Logs } from "./logs.ts";
 import type { MigratedShip, MigrateOptions } from "./migrate.ts";
 import { MigrateError } from "./migrate-errors.ts";
 import { isProven, noSuchShip, put, says, statesOf } from "./migrate-state.ts";
-import { moveOf, shipRecord } from "./moved.ts";
+import { moveOf, moveText, shipRecord } from "./moved.ts";
 
 /**
  * Gives a migration up that has not left the source: the source is where the log goes on, as before. What the target has of it stays there, written
@@ -74,8 +74,10 @@ export async function acceptMigration(to: Logs, ship: Ship, from: string, defer:
   return withHold(to, ship, defer, async (target) => {
     const there = await target.record();
     if (there === null || !isProven(there, from)) {
-      const text = `${to.kv.name} does not say of ${shipText(ship)} that all of it came from ${from}`;
-      const hint = "`seguro list` shows what there is; only what was read back and proven can be accepted without its source";
+      const move = there === null ? null : moveOf(there);
+      const said = move === null ? "goes on there" : `is ${moveText(move)}${there?.proven === true ? ", all of it proven" : ""}`;
+      const text = `${to.kv.name} does not say of ${shipText(ship)} that all of it came from ${from} and was proven, but that it ${said}`;
+      const hint = "--from takes the store as it is called there; only what was read back and proven can be accepted without its source";
       throw new MigrateError("migrate-refused", text, hint);
     }
     const states = await statesOf(to.kv, ship, there);

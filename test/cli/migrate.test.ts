@@ -78,6 +78,7 @@ t.test("usage, and what cannot be", async (t) => {
   const wrong = [
     ["--from", a],
     ["--from", a, "--to", a],
+    ["--from", a, "--to", `${a}/.`],
     ["--from", "memory:", "--to", b],
     ["--from", a, "--to", b, "~notaship"],
     ["--to", b],
@@ -213,7 +214,13 @@ t.test("the source is lost", async (t) => {
   await kv.commit([{ checks: [], writes: [{ kind: "put", key: ship, value: [record] }] }]);
   await kv.close();
   t.match(await seguroJson([...ended, "~nec"]), { code: 1, json: { error: { code: "store-missing" } } });
-  t.match(await seguro([...ended, "~nec", "--accept"]), { code: 0, stdout: /~nec goes on in lmdb:.*\n {2}log 1: events 1 to 20\n/ });
+  const other = ["migrate", "--from", `${a}b`, "--to", b, "~nec", "--accept"];
+  const said = { code: "migrate-refused", message: `being moved here from ${a}, all of it proven` };
+  t.match(await seguroJson(other), { code: 4, json: { error: said } }, "another one is not meant, and it is said which is");
+  // However its URL is written, it is the store that the record names.
+  const written = `lmdb:${path.relative(process.cwd(), folder)}/b/..//a/`;
+  const accepted = await seguro(["migrate", "--from", written, "--to", `${b}/`, "~nec", "--accept"]);
+  t.match(accepted, { code: 0, stdout: /~nec goes on in lmdb:.*\n {2}log 1: events 1 to 20\n/ });
   t.same(await verified(b), before);
   await beside(t, folder, b, async (socket) => {
     const client = await Client.connect(socket, "~nec");

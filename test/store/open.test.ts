@@ -3,7 +3,7 @@ import path from "node:path";
 import t from "tap";
 import { systemTime } from "../../src/operate/clock.ts";
 import { StoreError } from "../../src/store/errors.ts";
-import { openKv, parseStoreUrl } from "../../src/store/open.ts";
+import { openKv, parseStoreUrl, storeName } from "../../src/store/open.ts";
 
 const options = { startedAt: "2026-01-01T00:00:00Z", time: systemTime };
 
@@ -31,6 +31,26 @@ for (const url of ["", "lmdb", "lmdb:", "journal:", "memory:x", "postgres://h", 
   t.throws(() => parseStoreUrl(url), { name: "StoreError", code: "store-missing", hint: /lmdb:DIR/ }, url);
 }
 
+t.test("one name for a store, however its URL is written", async (t) => {
+  const here = process.cwd();
+  const named: Record<string, readonly string[]> = {
+    memory: ["memory", "memory:"],
+    "lmdb:/a/b": ["lmdb:/a/b", "lmdb:/a/b/", "lmdb:/a//b/.", "lmdb:/a/c/../b", `lmdb:${path.relative(here, "/a/b")}`],
+    [`journal:${here}/b`]: ["journal:b", "journal:./b/", `journal:${here}/b`],
+    "foundationdb:/etc/foundationdb/fdb.cluster": ["foundationdb:", "foundationdb:?prefix=seguro/", "foundationdb:?prefix=%73eguro%2f"],
+    "foundationdb:/e/f?prefix=east/": ["foundationdb:/e/f?prefix=east/", "foundationdb:/e/./f?prefix=east%2F"],
+    "foundationdb:/e/f?prefix=%00": ["foundationdb:/e/f?prefix=%00"],
+    "foundationdb:/e/f?prefix=": ["foundationdb:/e/f?prefix="],
+  };
+  for (const [name, urls] of Object.entries(named)) {
+    for (const url of urls) t.equal(storeName(url), name, url);
+    t.equal(storeName(name), name, "a name is its own URL");
+  }
+  t.equal(storeName("foundationdb:", "/env/f"), "foundationdb:/env/f");
+  t.equal(storeName("foundationdb:", ""), "foundationdb:/etc/foundationdb/fdb.cluster", "an empty variable is none");
+  t.throws(() => storeName("lmdb:"), { code: "store-missing" });
+});
+
 t.test("opens engines by URL", async (t) => {
   const memory = await openKv("memory:", options);
   t.equal(memory.name, "memory");
@@ -39,6 +59,7 @@ t.test("opens engines by URL", async (t) => {
     const url = `${engine}:${path.join(t.testdir(), engine)}`;
     const kv = await openKv(url, options);
     t.equal(kv.name, url);
+    t.equal(kv.name, storeName(`${url}/`));
     await kv.close();
   }
 });

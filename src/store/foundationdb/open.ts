@@ -1,6 +1,5 @@
 // Opens a store in a FoundationDB cluster: which cluster, which prefix, and whether there is one.
 import { existsSync } from "node:fs";
-import path from "node:path";
 import { StoreError } from "../errors.ts";
 import { keys } from "../layout.ts";
 import { connect } from "./client.ts";
@@ -8,9 +7,7 @@ import { FoundationKv } from "./engine.ts";
 import type { StallReport } from "./stall.ts";
 import type { Time } from "./time.ts";
 import type { Database } from "./transactions.ts";
-import { DEFAULT_PREFIX, type FoundationUrl, showPrefix, URL_FORM } from "./url.ts";
-
-const DEFAULT_CLUSTER_FILE = "/etc/foundationdb/fdb.cluster";
+import { clusterFileOf, type FoundationUrl, foundationName, URL_FORM } from "./url.ts";
 
 export interface OpenFoundationOptions extends StallReport {
   readonly time: Time;
@@ -24,14 +21,12 @@ export interface OpenFoundationOptions extends StallReport {
 
 /** Opens the database, and names a store in it. */
 async function connectTo(url: FoundationUrl, defaultFile: string | undefined): Promise<{ database: Database; name: string }> {
-  const clusterFile = path.resolve(url.clusterFile ?? defaultFile ?? DEFAULT_CLUSTER_FILE);
+  const clusterFile = clusterFileOf(url, defaultFile);
   if (!existsSync(clusterFile)) {
     const hint = `Copy it from a machine of the cluster, name it (${URL_FORM}), or set FDB_CLUSTER_FILE.`;
     throw new StoreError("store-missing", `there is no cluster file ${clusterFile}`, hint);
   }
-  const shown = showPrefix(url.prefix);
-  const name = `foundationdb:${clusterFile}${shown === DEFAULT_PREFIX ? "" : `?prefix=${shown}`}`;
-  return { database: await connect(clusterFile), name };
+  return { database: await connect(clusterFile), name: foundationName(url, defaultFile) };
 }
 
 /** Reads the format record: the cluster's first answer. */

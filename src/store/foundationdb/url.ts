@@ -1,7 +1,9 @@
 // What a FoundationDB store's URL says: the cluster's file, and the prefix of the store's keys.
+import path from "node:path";
 import { StoreError } from "../errors.ts";
 
-export const DEFAULT_PREFIX = "seguro/";
+const DEFAULT_PREFIX = "seguro/";
+const DEFAULT_CLUSTER_FILE = "/etc/foundationdb/fdb.cluster";
 const PREFIX_BYTES_MAX = 200;
 /** Keys from here on are the cluster's own. */
 const SYSTEM_SPACE = 0xff;
@@ -28,7 +30,7 @@ function parsePrefix(text: string): Buffer {
 }
 
 /** The prefix as a URL has it. */
-export function showPrefix(prefix: Buffer): string {
+function showPrefix(prefix: Buffer): string {
   return prefix.toString("latin1").replace(/[^\w\-.~/]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
@@ -44,4 +46,15 @@ export function parseFoundationUrl(rest: string): FoundationUrl {
   if (query !== "" && !query.startsWith("prefix=")) throw new StoreError("store-missing", `"?${query}" is not known`, URL_FORM);
   const prefix = query === "" ? DEFAULT_PREFIX : query.slice("prefix=".length);
   return { clusterFile: file === "" ? null : file, prefix: parsePrefix(prefix) };
+}
+
+/** The cluster file that is meant; `defaultFile` where the URL names none, if it is set and not empty. */
+export function clusterFileOf({ clusterFile }: FoundationUrl, defaultFile: string | undefined): string {
+  return path.resolve(clusterFile ?? (defaultFile || DEFAULT_CLUSTER_FILE));
+}
+
+/** The store's name: its URL with all that was left out, and without what may be. */
+export function foundationName(url: FoundationUrl, defaultFile: string | undefined): string {
+  const shown = showPrefix(url.prefix);
+  return `foundationdb:${clusterFileOf(url, defaultFile)}${shown === DEFAULT_PREFIX ? "" : `?prefix=${shown}`}`;
 }
