@@ -47,8 +47,9 @@ export interface Owner {
 }
 
 /**
- * How often a claim tries to repair the tail while the store loses its answers: more often than bad luck alone explains. Between two tries lies a
- * commit whose outcome is known, so that no pause is needed; an error that lasts ends them.
+ * How often a claim tries to repair the tail while the store loses its answers: more often than bad luck alone explains. A store that is only slow
+ * does not come near it: the engine waits for as long as it takes, and of a repair that landed nothing is left to repair. So a try counts only when its
+ * commit was lost and the next one, which raises the epoch, was not; for that reason no pause is needed either. An error that lasts ends them.
  */
 const RECOVERIES_MAX = 20;
 /** How long a claim that could not be released waits for room. */

@@ -93,6 +93,23 @@ for (const loss of LOSSES) {
   });
 }
 
+t.test("a repair that lands is not made again, however often answers are lost", async (t) => {
+  const { kv, first, second } = await two();
+  const writer = await Probe.claim(second.logs);
+  await append(writer);
+  await writer.release();
+  await kv.put(keys.piece({ ship: zod, log: 1 }, 11n, 1n, 0), Buffer.from("left behind"));
+  let repairs = 0;
+  kv.fate = (group) => {
+    if (group[0]?.writes[0]?.kind !== "delete-range") return "done";
+    repairs++;
+    return { error: unknown, applied: true };
+  };
+  await append(await claim(first, second));
+  t.equal(repairs, 1);
+  t.match(JSON.parse(String(await kv.get(keys.epoch(zod)))), { epoch: 3 }, "the second claim, and one more after the answer that was lost");
+});
+
 t.test("one that lands while it is being withdrawn", async (t) => {
   const { kv, first, second } = await two();
   const lost = loseRaise(kv, 1, "lost");
