@@ -14,7 +14,7 @@ import type { Place } from "./runtime.ts";
 /** For dice; said by each test, and given again by SEGURO_SEED. */
 export const seed = Number(process.env.SEGURO_SEED ?? process.pid);
 
-/** For longer runs than CI's: multiplies rounds. */
+/** For longer runs: multiplies rounds, and above 1 huge units are interrupted wherever they can be. The workflow's job for FoundationDB says 2. */
 export const effort = Number(process.env.SEGURO_FDB_EFFORT ?? 1);
 
 const RECORD_HEADER_BYTES = 24;
