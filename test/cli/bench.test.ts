@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import { Client } from "../../src/client/client.ts";
 import { encodeRecords } from "../../src/native/records.ts";
 import { tempFolder } from "../client/fake-server.ts";
@@ -139,9 +139,14 @@ t.test("what it refuses", async (t) => {
   await serving.end("SIGTERM");
 });
 
-/** Starts a run that would take long, and waits until it writes. */
-async function longRun(serving: Serving) {
+/** A run that would take long, beside a sidecar of its own, and that writes already. */
+async function longRun(t: Test) {
+  const { folder, remove } = tempFolder();
+  t.teardown(remove);
+  const serving = await serveIn(folder);
+  t.teardown(() => serving.process.kill("SIGKILL"));
   const child = spawn(process.execPath, [builtMain(), "bench", "--socket", serving.socket, "--seconds", "30", "--bytes", "100"]);
+  t.teardown(() => child.kill("SIGKILL"));
   const said = { stderr: "" };
   child.stderr.on("data", (chunk: Buffer) => {
     said.stderr += chunk.toString();
@@ -149,16 +154,11 @@ async function longRun(serving: Serving) {
   while (!existsSync(serving.socket) || (await shipsWithLogs(serving)).length === 0) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  return { child, said };
+  return { serving, child, said };
 }
 
 t.test("interrupted", async (t) => {
-  const { folder, remove } = tempFolder();
-  t.teardown(remove);
-  const serving = await serveIn(folder);
-  t.teardown(() => serving.process.kill("SIGKILL"));
-  const { child, said } = await longRun(serving);
-  t.teardown(() => child.kill("SIGKILL"));
+  const { serving, child, said } = await longRun(t);
   child.kill("SIGINT");
   const [code] = (await once(child, "close")) as [number];
   t.equal(code, 130, said.stderr);
@@ -168,12 +168,7 @@ t.test("interrupted", async (t) => {
 });
 
 t.test("the sidecar ends in the middle", async (t) => {
-  const { folder, remove } = tempFolder();
-  t.teardown(remove);
-  const serving = await serveIn(folder);
-  t.teardown(() => serving.process.kill("SIGKILL"));
-  const { child, said } = await longRun(serving);
-  t.teardown(() => child.kill("SIGKILL"));
+  const { serving, child, said } = await longRun(t);
   await serving.end("SIGKILL");
   const [code] = (await once(child, "close")) as [number];
   t.ok(code === 1 || code === 3, `${code}: ${said.stderr}`);

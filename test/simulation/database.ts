@@ -1,5 +1,6 @@
 // One process's connection to a simulated cluster: the interface that the FoundationDB engine is written over. Answers take their time, and may
-// be lost on the way. Reading after writing in one transaction is not simulated, and refused.
+// be lost on the way. Reading after writing in one transaction is not simulated, and refused. For single outcomes, asked for one by one and without a
+// scheduler, there is test/store/foundationdb-fake.ts.
 import {
   type Database,
   type FoundRows,

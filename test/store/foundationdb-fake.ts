@@ -1,4 +1,5 @@
-// A small FoundationDB in memory: versions, conflicts, and outcomes as a test asks for them. It answers at once, and counts what it is asked.
+// A small FoundationDB in memory: versions, conflicts, and outcomes as a test asks for them. It answers at once, counts what it is asked, and shows its
+// rows. The other one, of test/simulation (database.ts, cluster.ts), lives by a scheduler and dice: there a test cannot say what becomes of one commit.
 import {
   type Database,
   type FoundRows,
