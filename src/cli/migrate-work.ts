@@ -8,7 +8,8 @@ import { type Move, moveOf } from "../log/moved.ts";
 import { systemClock, systemTime } from "../operate/clock.ts";
 import { type Ship, type ShipKind, shipText } from "../ship.ts";
 import { StoreError } from "../store/errors.ts";
-import { openKv, parseStoreUrl, storeName } from "../store/open.ts";
+import { storeName } from "../store/name.ts";
+import { openKv, parseStoreUrl } from "../store/open.ts";
 import { CliError, Exit, usageError } from "./failure.ts";
 import { passingWriter } from "./instance.ts";
 

@@ -23,7 +23,10 @@ export function withSocket(command: Command): Command {
 
 /** For verbs that also work without a running sidecar. */
 export function withStore(command: Command): Command {
-  return withSocket(command).option("--store <url>", "open this store itself, such as lmdb:DIR; an embedded one only while no sidecar runs on it");
+  return withSocket(command).option(
+    "--store <url>",
+    "open this store itself, such as lmdb:DIR; an embedded one only while no sidecar runs on it",
+  );
 }
 
 export function withKind(command: Command): Command {

@@ -1,9 +1,9 @@
 // Opens a store by its URL; each engine is loaded only when it is asked for.
-import path from "node:path";
+
 import type { EmbeddedOptions } from "./embedded.ts";
 import { StoreError } from "./errors.ts";
 import type { OpenFoundationOptions } from "./foundationdb/open.ts";
-import { type FoundationUrl, foundationName, parseFoundationUrl } from "./foundationdb/url.ts";
+import { type FoundationUrl, parseFoundationUrl } from "./foundationdb/url.ts";
 import type { Kv } from "./kv.ts";
 
 export type StoreUrl =
@@ -31,19 +31,6 @@ export function parseStoreUrl(url: string): StoreUrl {
   if (scheme === "foundationdb") return { engine: "foundationdb", ...parseFoundationUrl(rest) };
   if (scheme === "lmdb" || scheme === "journal") throw new StoreError("store-missing", `the store "${url}" names no folder`, known);
   throw new StoreError("store-missing", `there is no store of the kind "${url}"`, known);
-}
-
-/**
- * The name that a store has once it is open, by which records in other stores call it: one, however its URL is written and wherever it is said.
- * Symbolic links are not followed: the store may be lost. `clusterFile` as in `OpenFoundationOptions`.
- *
- * @throws StoreError as `parseStoreUrl` does.
- */
-export function storeName(url: string, clusterFile?: string): string {
-  const parsed = parseStoreUrl(url);
-  if (parsed.engine === "memory") return "memory";
-  if (parsed.engine === "foundationdb") return foundationName(parsed, clusterFile);
-  return `${parsed.engine}:${path.resolve(parsed.dir)}`;
 }
 
 /**

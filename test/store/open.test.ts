@@ -3,7 +3,8 @@ import path from "node:path";
 import t from "tap";
 import { systemTime } from "../../src/operate/clock.ts";
 import { StoreError } from "../../src/store/errors.ts";
-import { openKv, parseStoreUrl, storeName } from "../../src/store/open.ts";
+import { storeName } from "../../src/store/name.ts";
+import { openKv, parseStoreUrl } from "../../src/store/open.ts";
 
 const options = { startedAt: "2026-01-01T00:00:00Z", time: systemTime };
 
