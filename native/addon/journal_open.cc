@@ -57,6 +57,10 @@ void JournalStore::OpenLog() {
   if (options_.segment_bytes != 0) options.segment_bytes = options_.segment_bytes;
   auto visit = [this](uint64_t sequence, std::span<const uint8_t> payload) { ReplayRecord(sequence, payload); };
   if (options_.read_only) {
+    if (options_.before_damage) {
+      journal::ReadBeforeDamage(disk_, options, mark.sequence, visit);
+      return;
+    }
     if (!marked) return;
     std::vector<journal::DamageReport> damage = journal::Inspect(disk_, options, mark.sequence, visit);
     if (!damage.empty()) throw journal::Damage(damage.front());
