@@ -12,13 +12,17 @@ import { passingWriter } from "./instance.ts";
 import type { Output } from "./output.ts";
 import { shipName, shownShip } from "./ships.ts";
 
-/** A sidecar that has the store open cannot be talked to about this: it has to end. */
-async function unlocked<Result>(open: () => Promise<Result>): Promise<Result> {
+/** With hints for who repairs: a sidecar that has the store open has to end, and what else is damaged cannot be cut off. */
+async function openedToRepair<Result>(open: () => Promise<Result>): Promise<Result> {
   try {
     return await open();
   } catch (error) {
     if (error instanceof StoreError && error.code === "store-locked") {
       throw new CliError(error.code, error.message, "stop that process first: a store is repaired while nobody uses it", Exit.REFUSED);
+    }
+    if (error instanceof StoreError && error.code === "store-damaged") {
+      const hint = "only the end of the commit log can be cut off, and this is something else: restore the store from a backup";
+      throw new CliError(error.code, error.message, hint, Exit.DAMAGE);
     }
     throw error;
   }
@@ -26,7 +30,7 @@ async function unlocked<Result>(open: () => Promise<Result>): Promise<Result> {
 
 /** `lookAtDamage`. */
 export function look(dir: string): Promise<FoundDamage | null> {
-  return unlocked(() => lookAtDamage(dir));
+  return openedToRepair(() => lookAtDamage(dir));
 }
 
 /** Ends the commit log before its damage. Logs that lost events, or may have, are marked first: they must not look whole afterwards. */
@@ -54,7 +58,7 @@ export async function accept(
   kind: "fake" | "real" | undefined,
   output: Output,
 ): Promise<ExitCode> {
-  const kv = await unlocked(() => openKv(store, { create: false, startedAt: new Date().toISOString(), time: systemTime }));
+  const kv = await openedToRepair(() => openKv(store, { create: false, startedAt: new Date().toISOString(), time: systemTime }));
   try {
     const logs = await Logs.open(kv, { writer: passingWriter(), clock: systemClock, defer: (work) => void setImmediate(work) });
     const accepted: { ship: string; kind: string; logs: number[] }[] = [];
