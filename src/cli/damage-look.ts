@@ -1,6 +1,6 @@
 // Looks at the damaged commit log of a journal store, and opens the store as it was before.
 import path from "node:path";
-import { concernedLogs } from "../log/cut.ts";
+import { concernedLogs } from "../log/concerned.ts";
 import { openJournal } from "../store/journal.ts";
 import { inspectJournal } from "../store/journal-damage.ts";
 import type { Kv } from "../store/kv.ts";

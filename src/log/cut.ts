@@ -1,30 +1,16 @@
-// What a cut of a store's commit log means for the logs in it: which ones may have lost events, and the marks that keep these closed (docs/schema.md, "Cut logs").
+// The marks that keep logs closed after a cut of the store's commit log, until a person accepts them as they are (docs/schema.md, "Cut logs").
 import type { Ship } from "../ship.ts";
 import { StoreError } from "../store/errors.ts";
-import type { LostRow, StoreRow } from "../store/journal-damage.ts";
+import type { StoreRow } from "../store/journal-damage.ts";
 import type { Kv, Write } from "../store/kv.ts";
-import {
-  afterPrefix,
-  type CutRecord,
-  decodeRecord,
-  encodeRecord,
-  isBlockKey,
-  keyRest,
-  keys,
-  type LogName,
-  newFormat,
-  type ShipRecord,
-  shipOfKey,
-} from "../store/layout.ts";
+import { afterPrefix, type CutRecord, decodeRecord, encodeRecord, keyRest, keys, type LogName, newFormat } from "../store/layout.ts";
 import { eachRow } from "../store/rows.ts";
-import { type BlockHeader, decodeBlockHeader, lastIdOf } from "./block.ts";
 import { logDamaged } from "./errors.ts";
-import { readState } from "./log-records.ts";
 
 /** A log that a cut concerns. */
 export interface ConcernedLog {
   readonly name: LogName;
-  /** Its events in records that can still be read and would be lost; null where it is only not known whether it loses any. */
+  /** Its events that would be lost, up to the last one that can still be read; null where it is only not known whether it loses any. */
   readonly lost: { readonly first: bigint; readonly last: bigint } | null;
 }
 
@@ -33,68 +19,6 @@ interface CutMark {
   readonly record: bigint;
   /** The last event that is known to have been there; 0n: nobody can know. */
   readonly lost: bigint;
-}
-
-function keyOf({ ship, log }: LogName): string {
-  return `${ship.kind}${ship.name}/${log}`;
-}
-
-/** The header of a block that would be lost; null for any other row, and for one that is no block. */
-function lostBlock({ key, head }: LostRow): BlockHeader | null {
-  try {
-    return isBlockKey(key) ? decodeBlockHeader(head) : null;
-  } catch {
-    return null;
-  }
-}
-
-function lostBlocks(rows: readonly LostRow[]): ConcernedLog[] {
-  const found = new Map<string, ConcernedLog>();
-  for (const row of rows) {
-    const header = lostBlock(row);
-    if (header !== null) {
-      const before = found.get(keyOf(header.name))?.lost;
-      const first = before === undefined || before === null || header.firstId < before.first ? header.firstId : before.first;
-      const last = before === undefined || before === null || lastIdOf(header) > before.last ? lastIdOf(header) : before.last;
-      found.set(keyOf(header.name), { name: header.name, lost: { first, last } });
-    }
-  }
-  return [...found.values()];
-}
-
-/** Logs of a ship that somebody may have written since: the ones that were not retired, or the one that would have been the next. */
-async function writableLogs(kv: Kv, ship: Ship, { currentLog, nextLog }: ShipRecord): Promise<LogName[]> {
-  const names: LogName[] = [];
-  for (let log = 1; log < nextLog; log++) {
-    const state = await readState(kv, { ship, log });
-    if (state === "open" || state === "arriving") {
-      names.push({ ship, log });
-    }
-  }
-  return currentLog === 0 ? [...names, { ship, log: nextLog }] : names;
-}
-
-/**
- * The logs that may lose events when the commit log is cut. `kv` shows the store as it is before the damage, `rows` are what whole records behind
- * it have put. Of a damaged record nobody knows whose it was, so every log that could be written then is concerned.
- */
-export async function concernedLogs(kv: Kv, rows: readonly LostRow[]): Promise<ConcernedLog[]> {
-  const concerned = new Map(lostBlocks(rows).map((log) => [keyOf(log.name), log]));
-  const end = afterPrefix(keys.ships());
-  for (let from = keys.ships(), more = true; more; ) {
-    const page = await kv.range(from, end);
-    for (const row of eachRow(page)) {
-      const record = decodeRecord<ShipRecord>(row.value, "a ship record", ["currentLog", "nextLog"]);
-      for (const name of await writableLogs(kv, shipOfKey(row.key), record)) {
-        if (!concerned.has(keyOf(name))) {
-          concerned.set(keyOf(name), { name, lost: null });
-        }
-      }
-      from = Buffer.concat([row.key, Buffer.from([0])]);
-    }
-    more = page.more;
-  }
-  return [...concerned.values()];
 }
 
 /**
