@@ -67,9 +67,15 @@ export class BenchSidecar {
     return readdirSync(tasks).reduce((sum, task) => sum + ofTask(task), 0);
   }
 
+  /** As a crash ends it, and waits for that. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await once(this.#child, "exit");
+  }
+
   /** Gracefully, and waits for it. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null) {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
       this.#child.kill("SIGTERM");
       await once(this.#child, "exit");
     }

@@ -51,7 +51,12 @@ export class Workplace {
 
   /** Runs `work` with a sidecar of its own on a new store of an embedded engine, and stops it. */
   async withSidecar<T>(title: string, work: (sidecar: BenchSidecar) => Promise<T>, engine: "lmdb" | "journal" = "lmdb"): Promise<T> {
-    return await this.#with(`${engine}:${this.path(title)}`, {}, work);
+    return await this.withSidecarOn(`${engine}:${this.path(title)}`, work);
+  }
+
+  /** The same on a store that may be there already. */
+  async withSidecarOn<T>(storeUrl: string, work: (sidecar: BenchSidecar) => Promise<T>): Promise<T> {
+    return await this.#with(storeUrl, {}, work);
   }
 
   /** Runs `work` with a sidecar of its own that keeps everything in memory, and stops it. */

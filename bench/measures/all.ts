@@ -5,6 +5,8 @@ import { fdbShipMeasures } from "./fdb-ships.ts";
 import { idleMemory, ringIdle } from "./idle.ts";
 import { importMeasure } from "./import.ts";
 import { journalMeasures } from "./journal.ts";
+import { journalMix } from "./journal-mix.ts";
+import { journalOpen } from "./journal-open.ts";
 import { ringCopies, ringDigest, ringDrains, ringGains, ringRoundtrip, ringSpin, streamRoundtrip } from "./ring-append.ts";
 import { ringDurables } from "./ring-durable.ts";
 import { ringReplays } from "./ring-replay.ts";
@@ -28,6 +30,8 @@ export const measures: readonly Measure[] = [
   ...ringReplays,
   ringIdle,
   ...journalMeasures,
+  journalMix,
+  journalOpen,
   importMeasure,
   idleMemory,
   ...fdbMeasures,

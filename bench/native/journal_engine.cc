@@ -1,8 +1,10 @@
 /* The journal's engine by itself: one put a commit, without JavaScript, sockets or rings around it.
  *
  *   journal_engine DIR COMMITS BYTES-PER-COMMIT
+ *   journal_engine DIR open
  *
- * Makes the store or goes on with it. Prints one line of JSON: the commits' latencies, the rate, and the durable writes a commit.
+ * Makes the store or goes on with it. Prints one line of JSON: the commits' latencies, the rate, and the durable writes a commit; or with `open`
+ * how long opening takes, and what it reads back from the log.
  */
 #include <cinttypes>
 #include <cstdio>
@@ -21,12 +23,23 @@ static uint64_t FigureOf(seguro::JournalStore &store, const char *name) {
   return 0;
 }
 
-static void Run(const char *dir, size_t commits, size_t size) {
+static seguro::KvOptions OptionsFor(const char *dir) {
   seguro::KvOptions options;
   options.dir = dir;
   options.map_bytes = uint64_t{1} << 40;
   options.overlay_bytes = uint64_t{32} << 20;
-  seguro::JournalStore store(options, seguro::journal::RealDisk());
+  return options;
+}
+
+static void Open(const char *dir) {
+  uint64_t start_ns = bench_now_ns();
+  seguro::JournalStore store(OptionsFor(dir), seguro::journal::RealDisk());
+  double took_ms = static_cast<double>(bench_now_ns() - start_ns) / 1e6;
+  std::printf("{\"open_ms\":%.2f,\"records\":%" PRIu64 "}\n", took_ms, FigureOf(store, "recoveredRecords"));
+}
+
+static void Run(const char *dir, size_t commits, size_t size) {
+  seguro::JournalStore store(OptionsFor(dir), seguro::journal::RealDisk());
   uint64_t first = FigureOf(store, "logSequence");
   std::vector<uint8_t> payload(size);
   bench_fill(payload.data(), size);
@@ -48,8 +61,13 @@ static void Run(const char *dir, size_t commits, size_t size) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) bench_fail("journal_engine DIR COMMITS BYTES-PER-COMMIT");
+  bool opens = argc == 3 && std::strcmp(argv[2], "open") == 0;
+  if (argc != 4 && !opens) bench_fail("journal_engine DIR COMMITS BYTES-PER-COMMIT | open");
   try {
+    if (opens) {
+      Open(argv[1]);
+      return 0;
+    }
     Run(argv[1], bench_number(argv[2]), bench_number(argv[3]));
   } catch (const std::exception &failure) {
     bench_fail("journal_engine: %s", failure.what());

@@ -1,25 +1,17 @@
 /* The control of every durable figure: plain C LMDB with its default flags, ascending 8-byte keys, one commit (and so one flush) a batch.
  *
  *   lmdb_control DIR BATCHES EVENTS-PER-BATCH BYTES-PER-EVENT
+ *   lmdb_control DIR BATCHES mix MANIFEST
  *
+ * With `mix` the batches are commits as a ship makes them (mix.h).
  * The folder must exist. Prints one line of JSON: the batches' latencies (p50, p90, p99, in microseconds), and events a second over all.
  */
-#include <errno.h>
-#include <inttypes.h>
 #include <lmdb.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+
+#include "bench.h"
+#include "mix.h"
 
 static const size_t map_bytes = (size_t)1 << 40;
-
-static uint64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void require(int rc, const char *step) {
   if (rc == 0) return;
@@ -27,17 +19,13 @@ static void require(int rc, const char *step) {
   exit(1);
 }
 
-static int by_value(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
-}
-
-static void commit_batch(MDB_env *env, MDB_dbi dbi, uint64_t first, size_t events, void *bytes, size_t size) {
+/* Events of the size given, or of the mix where there is one. */
+static void commit_batch(MDB_env *env, MDB_dbi dbi, uint64_t first, size_t events, void *bytes, size_t size, bench_mix *mix) {
   MDB_txn *txn;
   require(mdb_txn_begin(env, NULL, 0, &txn), "begin");
   for (size_t i = 0; i < events; i++) {
     uint64_t id = __builtin_bswap64(first + i);
-    MDB_val key = {sizeof id, &id}, value = {size, bytes};
+    MDB_val key = {sizeof id, &id}, value = {mix == NULL ? size : bench_mix_bytes(mix), bytes};
     require(mdb_put(txn, dbi, &key, &value, 0), "put");
   }
   require(mdb_txn_commit(txn), "commit");
@@ -48,8 +36,11 @@ int main(int argc, char **argv) {
     fprintf(stderr, "lmdb_control DIR BATCHES EVENTS-PER-BATCH BYTES-PER-EVENT\n");
     return 2;
   }
-  size_t batches = strtoul(argv[2], NULL, 10), events = strtoul(argv[3], NULL, 10), size = strtoul(argv[4], NULL, 10);
-  if (batches == 0 || events == 0) return 2;
+  int is_mix = strcmp(argv[3], "mix") == 0;
+  bench_mix mix = {0};
+  if (is_mix) mix = bench_mix_read(argv[4]);
+  size_t batches = bench_number(argv[2]), events = is_mix ? 0 : bench_number(argv[3]);
+  size_t size = is_mix ? mix.greatest_bytes : bench_number(argv[4]);
   MDB_env *env;
   MDB_txn *txn;
   MDB_dbi dbi;
@@ -65,18 +56,18 @@ int main(int argc, char **argv) {
   uint64_t *took_ns = calloc(batches, sizeof *took_ns);
   char *bytes = malloc(size + 1);
   memset(bytes, 'e', size);
-  uint64_t begin_ns = now_ns();
+  uint64_t begin_ns = bench_now_ns(), next = before.ms_entries;
   for (size_t i = 0; i < batches; i++) {
-    uint64_t start_ns = now_ns();
-    commit_batch(env, dbi, before.ms_entries + i * events, events, bytes, size);
-    took_ns[i] = now_ns() - start_ns;
+    uint64_t start_ns = bench_now_ns();
+    size_t count = is_mix ? bench_mix_events(&mix) : events;
+    commit_batch(env, dbi, next, count, bytes, size, is_mix ? &mix : NULL);
+    next += count;
+    took_ns[i] = bench_now_ns() - start_ns;
   }
-  double seconds = (double)(now_ns() - begin_ns) / 1e9;
-  qsort(took_ns, batches, sizeof *took_ns, by_value);
-  printf("{\"p50_us\":%.2f,\"p90_us\":%.2f,\"p99_us\":%.2f,\"events_per_s\":%.0f}\n", (double)took_ns[batches / 2] / 1e3,
-         (double)took_ns[batches * 9 / 10] / 1e3, (double)took_ns[batches * 99 / 100] / 1e3, (double)(batches * events) / seconds);
+  bench_print_latencies(took_ns, batches, next - before.ms_entries, bench_now_ns() - begin_ns);
   mdb_env_close(env);
   free(took_ns);
   free(bytes);
+  free(mix.sizes_bytes);
   return 0;
 }

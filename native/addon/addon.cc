@@ -20,6 +20,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitRecords(env, exports);
   InitSendBuffer(env, exports);
   InitUnpack(env, exports);
+  InitRepairJournal(env, exports);
   InitRingHub(env, exports);
   InitRingReplay(env, exports);
   return exports;

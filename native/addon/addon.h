@@ -21,6 +21,7 @@ void InitPierWriter(Napi::Env env, Napi::Object exports);
 void InitRecords(Napi::Env env, Napi::Object exports);
 void InitSendBuffer(Napi::Env env, Napi::Object exports);
 void InitUnpack(Napi::Env env, Napi::Object exports);
+void InitRepairJournal(Napi::Env env, Napi::Object exports);
 void InitRingHub(Napi::Env env, Napi::Object exports);
 void InitRingReplay(Napi::Env env, Napi::Object exports);
 

@@ -20,12 +20,7 @@ static KvFailure FailureOf(const journal::Failure &failure) { return KvFailure(f
 JournalStore::JournalStore(KvOptions options, journal::Disk &disk)
     : options_(std::move(options)), disk_(disk), active_(std::make_shared<JournalOverlay>()) {
   if (options_.create) LmdbCreateFolder(options_.dir);
-  std::string lock_file = options_.dir + "/seguro.lock";
-  std::string other;
-  int rc = lock_.Acquire(lock_file, options_.holder, &other);
-  if (rc == EWOULDBLOCK) throw KvFailure("store-locked", other);
-  bool unwritable = rc == EACCES || rc == EROFS;
-  if (rc != 0 && !(unwritable && options_.read_only)) throw KvFailure::From(rc, "open " + lock_file);
+  LockFolder(&lock_, options_);
   if (Exists(options_.dir + "/data.mdb")) {
     throw KvFailure("store-missing", "this folder holds a store of the engine lmdb: (open it by lmdb:DIR, or name another folder)");
   }
@@ -62,6 +57,10 @@ void JournalStore::OpenLog() {
   if (options_.segment_bytes != 0) options.segment_bytes = options_.segment_bytes;
   auto visit = [this](uint64_t sequence, std::span<const uint8_t> payload) { ReplayRecord(sequence, payload); };
   if (options_.read_only) {
+    if (options_.before_damage) {
+      journal::ReadBeforeDamage(disk_, options, mark.sequence, visit);
+      return;
+    }
     if (!marked) return;
     std::vector<journal::DamageReport> damage = journal::Inspect(disk_, options, mark.sequence, visit);
     if (!damage.empty()) throw journal::Damage(damage.front());

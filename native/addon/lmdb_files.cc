@@ -1,4 +1,4 @@
-// Folders, the first data file, and the probe for room of an LMDB store.
+// Folders and their lock, the first data file, and the probe for room of an LMDB store.
 #include "lmdb_files.h"
 
 #include <fcntl.h>
@@ -46,6 +46,15 @@ void LmdbCreateFolder(const std::string &dir) {
     // A folder that is ours may lie in one that we may not read.
     if (rc == 0 || std::string(failure.code()) != "store-readonly") throw;
   }
+}
+
+void LockFolder(FileLock *lock, const KvOptions &options) {
+  std::string file = options.dir + "/seguro.lock";
+  std::string other;
+  int rc = lock->Acquire(file, options.holder, &other);
+  if (rc == EWOULDBLOCK) throw KvFailure("store-locked", other);
+  bool unwritable = rc == EACCES || rc == EROFS;
+  if (rc != 0 && !(unwritable && options.read_only)) throw KvFailure::From(rc, "open " + file);
 }
 
 void LmdbCreateDataFile(const std::string &dir) {

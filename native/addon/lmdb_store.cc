@@ -23,13 +23,7 @@ LmdbStore::LmdbStore(KvOptions options) : options_(std::move(options)) {
     throw KvFailure("store-missing", "this folder holds a store of the engine journal: (open it by journal:DIR, or name another folder)");
   }
   if (options_.create) LmdbCreateFolder(options_.dir);
-  std::string lock_file = options_.dir + "/seguro.lock";
-  std::string other;
-  int rc = lock_.Acquire(lock_file, options_.holder, &other);
-  if (rc == EWOULDBLOCK) throw KvFailure("store-locked", other);
-  // A folder that nobody can write and that never had a lock file has no writer.
-  bool unwritable = rc == EACCES || rc == EROFS;
-  if (rc != 0 && !(unwritable && options_.read_only)) throw KvFailure::From(rc, "open " + lock_file);
+  LockFolder(&lock_, options_);
   if (options_.create) LmdbCreateDataFile(options_.dir);
   LmdbCheckExtent(options_.dir);
   OpenEnvironment();

@@ -17,6 +17,33 @@ std::vector<DamageReport> Inspect(Disk &disk, const Options &options, uint64_t a
   return recovery.damage();
 }
 
+/// What is wrong with a log of which there is no file left.
+static DamageReport GoneReport(const Options &options, uint64_t applied) {
+  DamageReport report;
+  report.file = options.dir;
+  report.what = "no segment of the log is there any more";
+  report.first_lost = applied + 1;
+  report.readable_first = applied + 1;
+  report.readable_last = applied;
+  return report;
+}
+
+/// The last record that stays after a cut. What is kept of the log but ends before what the base holds is of no use.
+static uint64_t LastKept(Recovery &recovery, uint64_t applied) {
+  return recovery.chain().empty() ? applied : std::max(applied, recovery.next().sequence - 1);
+}
+
+BeforeDamage ReadBeforeDamage(Disk &disk, const Options &options, uint64_t applied, const Visitor &visit) {
+  Recovery recovery(disk, options, applied, false);
+  recovery.FindSegments();
+  if (!recovery.found()) {
+    if (options.log_id == 0) return {{}, applied};
+    return {{GoneReport(options, applied)}, applied};
+  }
+  recovery.ReadRecords(visit, false);
+  return {recovery.damage(), LastKept(recovery, applied)};
+}
+
 /// Copies a file, durably but for its name. Blocks that the device cannot read become zeros.
 static void CopyAside(Disk &disk, const Segment &segment, const std::string &to) {
   std::unique_ptr<DiskFile> copy;
@@ -66,19 +93,22 @@ static SegmentHeader HeaderBehind(const Segment &segment, Recovery &recovery, ui
 CutReport Cut(Disk &disk, const Options &options, uint64_t applied) {
   Recovery recovery(disk, options, applied, true);
   recovery.FindSegments();
-  if (!recovery.found()) throw Failure(FailureKind::kMissing, "there is no journal in " + options.dir);
-  recovery.ReadRecords([](uint64_t, std::span<const uint8_t>) {}, false);
-  if (recovery.damage().empty()) throw Failure(FailureKind::kMissing, "there is no damage in " + options.dir);
+  bool gone = !recovery.found();
+  if (gone && options.log_id == 0) throw Failure(FailureKind::kMissing, "there is no journal in " + options.dir);
+  if (!gone) recovery.ReadRecords([](uint64_t, std::span<const uint8_t>) {}, false);
+  if (!gone && recovery.damage().empty()) throw Failure(FailureKind::kMissing, "there is no damage in " + options.dir);
   if (recovery.greatest_generation() >= kGenerationMax) throw Failure(FailureKind::kFailed, "the log has used up its generations");
   if (recovery.log_id() == 0) throw Failure(FailureKind::kFailed, "no segment says which log it belongs to: its id has to be named");
   // What is kept but ends before what the base holds is of no use: the log goes on behind the base.
   if (recovery.next().sequence <= applied) recovery.DropChain();
 
   CutReport report;
-  report.damage = recovery.damage().front();
-  report.last_kept = recovery.chain().empty() ? applied : recovery.next().sequence - 1;
+  report.damage = gone ? GoneReport(options, applied) : recovery.damage().front();
+  report.last_kept = LastKept(recovery, applied);
+  int rc = gone ? disk.MakeDirectory(options.dir) : 0;
+  if (rc != 0 && rc != -EEXIST) throw Failure::From(rc, "create the folder " + options.dir);
   report.aside = options.dir + "/" + kAsidePrefix + std::to_string(recovery.greatest_generation() + 1);
-  int rc = disk.MakeDirectory(report.aside);
+  rc = disk.MakeDirectory(report.aside);
   if (rc != 0 && rc != -EEXIST) throw Failure::From(rc, "create the folder " + report.aside);
   auto copy = [&](const Segment &segment) {
     CopyAside(disk, segment, report.aside + segment.path.substr(segment.path.find_last_of('/')));

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "journal/disk.h"
 #include "journal/failure.h"
@@ -107,8 +108,19 @@ struct CutReport {
 };
 
 /// Ends a damaged log before its damage, for good, after the operator has said so (`seguro repair --cut`): whatever lies there and behind is copied
-/// aside first and never read again. Throws Failure; kMissing if there is no damage. After a crash at any moment it may be called again.
+/// aside first and never read again. A log that is gone begins anew behind `applied`, if `options` say which one it was. Throws Failure; kMissing if there
+/// is no damage. After a crash at any moment it may be called again.
 CutReport Cut(Disk &disk, const Options &options, uint64_t applied);
+
+/// What `ReadBeforeDamage` found.
+struct BeforeDamage {
+  std::vector<DamageReport> damage;  // empty if all is well
+  uint64_t last_kept = 0;            // with this record the log would end after a `Cut`; at least `applied`
+};
+
+/// Shows, in order and without a gap, the records above `applied` that a `Cut` would keep: with those the log is what it was at an earlier moment. Changes
+/// nothing. A log that is gone, and of which a base knows (`options.log_id`), is damaged as well.
+BeforeDamage ReadBeforeDamage(Disk &disk, const Options &options, uint64_t applied, const Visitor &visit);
 
 /// Reads like `Open` but changes nothing and goes on behind damage: every whole record above `applied` that is still readable is visited, in order, with
 /// gaps where something is lost. Returns everything that is wrong, nothing if all is well. For `seguro verify` and for saving what can be saved.

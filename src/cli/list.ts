@@ -1,9 +1,11 @@
 // `seguro list`: every ship and its logs.
 import type { Command } from "commander";
+import type { Client } from "../client/client.ts";
 import { moveText } from "../log/moved.ts";
 import { type ListAnswer, readList } from "./answers.ts";
 import { askShips } from "./ask-ships.ts";
-import { Exit } from "./failure.ts";
+import { DamageNote } from "./damage.ts";
+import type { ExitCode } from "./failure.ts";
 import { count, table } from "./format.ts";
 import { shownShip } from "./ships.ts";
 import { withAdmin } from "./target.ts";
@@ -36,12 +38,14 @@ function listText(answer: ListAnswer): string {
 
 export function addList(program: Command): void {
   withStore(addVerb(program, "list", "list every ship and its logs")).action((options: TargetOptions) =>
-    run(options, (output) =>
-      withAdmin(options, async (admin) => {
+    run(options, (output) => {
+      const damage = new DamageNote(output);
+      const ask = async (admin: Client): Promise<ExitCode> => {
         const answer = await askShips(admin, { verb: "list" });
-        output.result(answer, () => listText(readList(answer)));
-        return Exit.OK;
-      }),
-    ),
+        output.result({ ...answer, ...damage.json }, () => listText(readList(answer)));
+        return damage.exit;
+      };
+      return withAdmin(options, ask, damage.heed);
+    }),
   );
 }

@@ -9,6 +9,7 @@ import { addImport } from "./import.ts";
 import { addList } from "./list.ts";
 import { addMigrate } from "./migrate.ts";
 import { Output } from "./output.ts";
+import { addRepair } from "./repair.ts";
 import { addRestore } from "./restore.ts";
 import { addRetire } from "./retire.ts";
 import { addServe } from "./serve.ts";
@@ -36,6 +37,7 @@ function makeProgram(): Command {
     addForget,
     addFence,
     addMigrate,
+    addRepair,
     addBench,
     addVersion,
   ]) {

@@ -5,7 +5,8 @@ import { Client } from "../client/client.ts";
 import { type Move, moveText } from "../log/moved.ts";
 import type { Opened } from "../wire/messages.ts";
 import { readStatus } from "./answers.ts";
-import { CliError, Exit, usageError } from "./failure.ts";
+import { DamageNote, type FoundDamage, type HeedDamage } from "./damage.ts";
+import { CliError, Exit, type ExitCode, usageError } from "./failure.ts";
 import { count, duration, pairs, size } from "./format.ts";
 import { openShip, type ShipSession } from "./open-ship.ts";
 import type { Output } from "./output.ts";
@@ -19,6 +20,7 @@ type RestoreOptions = TargetOptions &
   KindOptions & {
     readonly at?: string;
     readonly copy?: boolean;
+    readonly damaged?: boolean;
     readonly log?: string;
     readonly vereVersion?: string;
     readonly life?: string;
@@ -131,6 +133,7 @@ async function restoreFrom(
   dir: string,
   options: RestoreOptions,
   output: Output,
+  damage: DamageNote,
 ): Promise<Restored> {
   const { client, opened } = session;
   const stretch = stretchOf(ship, opened, options);
@@ -144,7 +147,7 @@ async function restoreFrom(
   for (const warning of plan.warnings) {
     output.warn(warning);
   }
-  const reasons = reasonsNotToBoot(stretch, opened, standing);
+  const reasons = [...damage.reasonsNotToBoot(), ...reasonsNotToBoot(stretch, opened, standing)];
   const mark = reasons.length === 0 ? null : markText(shown, reasons);
   const progress = output.progress(`restore ${shown}`, stretch.last - stretch.first + 1n, "events");
   const hooks = {
@@ -212,28 +215,49 @@ async function interruptible<Result>(session: ShipSession, work: () => Promise<R
   }
 }
 
-async function restore(shipArgument: string, dirArgument: string, options: RestoreOptions, output: Output): Promise<typeof Exit.OK> {
+/** Without --damaged a damaged store stays closed: what comes out of it may lack the ship's last events. */
+function requireDamaged(options: RestoreOptions, found: FoundDamage): void {
+  if (options.damaged !== true) {
+    const hint =
+      "`seguro repair` says what would be lost; give --damaged for what lies before the damage, as a copy that must never be booted on the network";
+    throw new CliError(
+      "store-damaged",
+      `the commit log of ${found.store} is damaged: events of this ship may be missing`,
+      hint,
+      Exit.DAMAGE,
+    );
+  }
+}
+
+async function restore(shipArgument: string, dirArgument: string, options: RestoreOptions, output: Output): Promise<ExitCode> {
   const startedAtMs = Date.now();
   const ship = shipName(shipArgument);
   const log = options.log === undefined ? 0 : logNumber(options.log);
   const kind = kindOf(options) ?? "either";
-  return withSidecar(options, async (socketPath) => {
+  const damage = new DamageNote(output);
+  const heed: HeedDamage = (found) => {
+    requireDamaged(options, found);
+    damage.heed(found);
+  };
+  const work = async (socketPath: string): Promise<ExitCode> => {
     const session = await openShip(socketPath, ship, { role: "read", kind, log });
     try {
       const dir = path.resolve(dirArgument);
-      const restored = await interruptible(session, () => restoreFrom(session, socketPath, ship, dir, options, output));
+      const restored = await interruptible(session, () => restoreFrom(session, socketPath, ship, dir, options, output, damage));
       const elapsedMs = Date.now() - startedAtMs;
-      output.result({ ...restored, elapsedMs }, () => restoredText(restored, elapsedMs));
-      return Exit.OK;
+      output.result({ ...restored, elapsedMs, ...damage.json }, () => restoredText(restored, elapsedMs));
+      return damage.exit;
     } finally {
       await session.client.close();
     }
-  });
+  };
+  return withSidecar(options, work, heed);
 }
 
 export function addRestore(program: Command): void {
   withKind(withStore(addVerb(program, "restore <ship> <dir>", "write a pier that Vere opens")))
     .option("--at <event>", "up to this event (default: the last)")
+    .option("--damaged", "out of a journal store whose commit log is damaged: what lies before the damage")
     .option("--copy", "also while the ship is running: a copy that must never be booted on the network")
     .option("--log <number>", "an earlier log of the ship (default: the current one)")
     .option("--vere-version <text>", "for epochs whose vere.txt the log does not have, such as 4.6")

@@ -1,10 +1,12 @@
 // `seguro status [SHIP]`: the sidecar, its store, its ships and who is connected.
 import { statfs } from "node:fs/promises";
 import type { Command } from "commander";
+import type { Client } from "../client/client.ts";
 import { moveText } from "../log/moved.ts";
 import { readStatus, type StatusAnswer } from "./answers.ts";
 import { askShips } from "./ask-ships.ts";
-import { Exit } from "./failure.ts";
+import { DamageNote } from "./damage.ts";
+import type { ExitCode } from "./failure.ts";
 import { count, duration, pairs, size, table } from "./format.ts";
 import { type KindOptions, kindOf, shipName, shownShip } from "./ships.ts";
 import { withAdmin } from "./target.ts";
@@ -101,16 +103,18 @@ export function addStatus(program: Command): void {
     (ship: string | undefined, options: TargetOptions & KindOptions) =>
       run(options, (output) => {
         const question = { verb: "status", ...(ship === undefined ? {} : { ship: shipName(ship), kind: kindOf(options) }) };
-        return withAdmin(options, async (admin) => {
+        const damage = new DamageNote(output);
+        const ask = async (admin: Client): Promise<ExitCode> => {
           const answer = await askShips(admin, question);
           const status = readStatus(answer);
           const freeBytes = await freeBytesOf(status.store.name);
           const store = { ...(answer.store as object), freeBytes };
-          output.result({ ...answer, store }, () =>
+          output.result({ ...answer, store, ...damage.json }, () =>
             [sidecarText(status, freeBytes), shipsText(status), sessionsText(status.sessions)].join("\n"),
           );
-          return Exit.OK;
-        });
+          return damage.exit;
+        };
+        return withAdmin(options, ask, damage.heed);
       }),
   );
 }

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { Client } from "../client/client.ts";
 import { defaultSocket } from "../operate/paths.ts";
+import type { HeedDamage } from "./damage.ts";
 import { usageError } from "./failure.ts";
 import { checkSocketFolder } from "./socket-folder.ts";
 import type { TargetOptions } from "./verb.ts";
@@ -16,8 +17,12 @@ export function socketOf(options: TargetOptions): string {
   return socketPath;
 }
 
-/** Runs `work` with the socket of the sidecar that the options mean. */
-export async function withSidecar<Result>(options: TargetOptions, work: (socketPath: string) => Promise<Result>): Promise<Result> {
+/** Runs `work` with the socket of the sidecar that the options mean. `heed`: as `withOwnSidecar` takes it. */
+export async function withSidecar<Result>(
+  options: TargetOptions,
+  work: (socketPath: string) => Promise<Result>,
+  heed?: HeedDamage,
+): Promise<Result> {
   if (options.store === undefined) {
     return work(socketOf(options));
   }
@@ -25,12 +30,12 @@ export async function withSidecar<Result>(options: TargetOptions, work: (socketP
     throw usageError("--socket and --store exclude each other", "--store is for when no sidecar runs");
   }
   const { withOwnSidecar } = await import("./own-sidecar.ts");
-  return withOwnSidecar(options.store, work);
+  return withOwnSidecar(options.store, work, heed);
 }
 
 /** Runs `work` with an administrator's session. */
-export function withAdmin<Result>(options: TargetOptions, work: (admin: Client) => Promise<Result>): Promise<Result> {
-  return withSidecar(options, async (socketPath) => {
+export function withAdmin<Result>(options: TargetOptions, work: (admin: Client) => Promise<Result>, heed?: HeedDamage): Promise<Result> {
+  const withSession = async (socketPath: string): Promise<Result> => {
     const admin = await Client.connect(socketPath, null);
     try {
       await admin.open({ role: "admin" });
@@ -38,5 +43,6 @@ export function withAdmin<Result>(options: TargetOptions, work: (admin: Client) 
     } finally {
       await admin.close();
     }
-  });
+  };
+  return withSidecar(options, withSession, heed);
 }

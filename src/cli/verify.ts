@@ -1,6 +1,8 @@
 // `seguro verify SHIP`: reads a whole log back, checks every record and recomputes the digest chain.
 import type { Command } from "commander";
+import type { Client } from "../client/client.ts";
 import { readVerify, readVerifyProgress, type VerifyAnswer } from "./answers.ts";
+import { DamageNote } from "./damage.ts";
 import { Exit } from "./failure.ts";
 import { count, size } from "./format.ts";
 import type { Output, Progress } from "./output.ts";
@@ -22,12 +24,12 @@ function verifyText(ship: string, answer: VerifyAnswer): string {
 }
 
 /** Asks for the verification, showing how far it is. */
-async function verify(options: VerifyOptions, ship: string, output: Output): Promise<VerifyAnswer> {
+async function verify(options: VerifyOptions, ship: string, output: Output, damage: DamageNote): Promise<VerifyAnswer> {
   const name = shipName(ship);
   const log = options.log === undefined ? undefined : logNumber(options.log);
   const question = { verb: "verify", ship: name, kind: kindOf(options), log };
   let progress: Progress | undefined;
-  return withAdmin(options, async (admin) => {
+  const ask = async (admin: Client): Promise<VerifyAnswer> => {
     try {
       const answer = await admin.admin(question, (step) => {
         const { id, height } = readVerifyProgress(step);
@@ -40,7 +42,8 @@ async function verify(options: VerifyOptions, ship: string, output: Output): Pro
     } finally {
       progress?.stop();
     }
-  });
+  };
+  return withAdmin(options, ask, damage.heed);
 }
 
 export function addVerify(program: Command): void {
@@ -48,10 +51,11 @@ export function addVerify(program: Command): void {
     .option("--log <number>", "an earlier log of the ship (default: the current one)")
     .action((ship: string, options: VerifyOptions) =>
       run(options, async (output) => {
-        const answer = await verify(options, ship, output);
-        output.result(answer, () => verifyText(shipName(ship), answer));
+        const damage = new DamageNote(output);
+        const answer = await verify(options, ship, output, damage);
+        output.result({ ...answer, ...damage.json }, () => verifyText(shipName(ship), answer));
         if (answer.damage.length === 0) {
-          return Exit.OK;
+          return damage.exit;
         }
         output.warn("do not boot this ship; keep the store as it is, and restore from a copy that verifies");
         return Exit.DAMAGE;

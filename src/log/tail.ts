@@ -4,6 +4,7 @@ import type { Kv } from "../store/kv.ts";
 import { afterPrefix, keyRest, keys, type LogName } from "../store/layout.ts";
 import { eachRow } from "../store/rows.ts";
 import { type BlockHeader, decodeBlockHeader, lastIdOf, type Pair } from "./block.ts";
+import { requireUncut } from "./cut.ts";
 import { digestBefore } from "./digest.ts";
 import { logDamaged } from "./errors.ts";
 import { TAIL_BLOCKS_MAX } from "./limits.ts";
@@ -86,7 +87,8 @@ function emptyTail(name: LogName): Tail {
   return { base: 0n, height: 0n, pair: digestBefore(name.ship, 1n), cutFrom: null };
 }
 
-/** Reads the ends of a log; changes nothing. Throws `store-damaged` for a gap at or below a floor: that is damage, never cut. */
+/** Reads the ends of a log; changes nothing. Throws `store-damaged` for a gap at or below a floor (that is damage, never cut), and for a
+ * log that a cut of the store's commit log may have shortened. */
 export async function findTail(kv: Kv, name: LogName): Promise<Tail> {
   try {
     return await readTail(kv, name);
@@ -107,6 +109,7 @@ export async function findTail(kv: Kv, name: LogName): Promise<Tail> {
 }
 
 async function readTail(kv: Kv, name: LogName): Promise<Tail> {
+  await requireUncut(kv, name);
   // Before the blocks: what it says was acknowledged is there for every later read.
   const recorded = await readDigest(kv, name);
   const base = await findBeginning(kv, name);

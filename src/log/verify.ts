@@ -3,6 +3,7 @@ import { createDigestChain, type DigestChain } from "../native/digest-chain.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import type { Pair } from "./block.ts";
+import { requireUncut } from "./cut.ts";
 import { digestBefore } from "./digest.ts";
 import { logDamaged } from "./errors.ts";
 import type { Log } from "./log.ts";
@@ -55,6 +56,7 @@ export async function verifyLog(kv: Kv, log: Log, progress: (id: bigint, height:
   if (base !== 0n && whole) {
     await unlessDamaged(read(), (text) => report(reader.nextId, text));
   }
+  await unlessDamaged(requireUncut(kv, name), (text) => report(chain.id + 1n, text));
   return { events: chain.id - before.id, lengthBytes, id: chain.id, digest: chain.digest, damage };
 }
 

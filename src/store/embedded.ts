@@ -19,9 +19,10 @@ export interface EmbeddedOptions {
 }
 
 /** What only the journal has; see `JournalOptions`. */
-export interface EmbeddedSizes {
+export interface JournalSettings {
   readonly overlayBytes: number;
   readonly segmentBytes: number;
+  readonly beforeDamage: boolean;
 }
 
 interface NativeEnvironment {
@@ -52,12 +53,14 @@ interface NativeOptions {
   readonly readOnly: boolean;
   readonly overlayBytes: number;
   readonly segmentBytes: number;
+  readonly beforeDamage: boolean;
 }
 
 const native = addon as { KvEnvironment: new (options: NativeOptions) => NativeEnvironment };
-const oneTebibyte = 2 ** 40;
+/** Address space, where nobody says how much. */
+export const MAP_BYTES = 2 ** 40;
 const NO_ROWS: Buffer = Buffer.alloc(0);
-const NO_SIZES: EmbeddedSizes = { overlayBytes: 0, segmentBytes: 0 };
+const NO_JOURNAL: JournalSettings = { overlayBytes: 0, segmentBytes: 0, beforeDamage: false };
 
 const hints: Record<StoreErrorCode, string> = {
   "store-full": "Make room on the disk of the store (or raise its quota); writing goes on by itself then.",
@@ -74,10 +77,17 @@ function isStoreErrorCode(code: unknown): code is StoreErrorCode {
   return typeof code === "string" && Object.hasOwn(hints, code);
 }
 
-function storeErrorOf(name: string, error: unknown): unknown {
+function hintOf(engine: EmbeddedEngine, name: string, code: StoreErrorCode): string {
+  return engine === "journal" && code === "store-damaged"
+    ? `Do not write to it, and keep a copy of the folder. \`seguro repair ${name}\` says what is damaged and what going on without it would lose; it changes nothing.`
+    : hints[code];
+}
+
+/** The StoreError that an error of the addon means; any other error as it is. */
+export function storeErrorOf(engine: EmbeddedEngine, name: string, error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error) || !isStoreErrorCode(error.code)) return error;
   const what = error.code === "store-locked" ? describeHolder(error.message) : error.message;
-  return new StoreError(error.code, `${name}: ${what}`, hints[error.code], error);
+  return new StoreError(error.code, `${name}: ${what}`, hintOf(engine, name, error.code), error);
 }
 
 /** A store in a folder of its own, used by one process at a time. */
@@ -86,6 +96,7 @@ export class EmbeddedKv implements Kv {
   readonly limits: KvLimits;
   readonly shared = false;
   readonly blocks: BlockSource;
+  readonly #engine: EmbeddedEngine;
   readonly #native: NativeEnvironment;
   #underWay = 0;
   #closing: Promise<void> | undefined;
@@ -95,16 +106,17 @@ export class EmbeddedKv implements Kv {
    * @throws StoreError `store-locked` (naming the holder), `store-missing`, `store-readonly`, `store-damaged`, `store-newer`, `store-full`,
    * `store-failed`.
    */
-  constructor(engine: EmbeddedEngine, dir: string, limits: KvLimits, options: EmbeddedOptions, sizes: EmbeddedSizes = NO_SIZES) {
-    const { readOnly = false, mapBytes = oneTebibyte, startedAt } = options;
+  constructor(engine: EmbeddedEngine, dir: string, limits: KvLimits, options: EmbeddedOptions, settings: JournalSettings = NO_JOURNAL) {
+    const { readOnly = false, mapBytes = MAP_BYTES, startedAt } = options;
     const create = (options.create ?? true) && !readOnly;
     this.name = `${engine}:${dir}`;
     this.limits = limits;
+    this.#engine = engine;
     try {
-      this.#native = new native.KvEnvironment({ engine, dir, holder: holderText(startedAt), mapBytes, create, readOnly, ...sizes });
+      this.#native = new native.KvEnvironment({ engine, dir, holder: holderText(startedAt), mapBytes, create, readOnly, ...settings });
       this.blocks = { environment: this.#native };
     } catch (error) {
-      throw storeErrorOf(this.name, error);
+      throw storeErrorOf(this.#engine, this.name, error);
     }
   }
 
@@ -157,7 +169,7 @@ export class EmbeddedKv implements Kv {
     try {
       return await call();
     } catch (error) {
-      throw storeErrorOf(this.name, error);
+      throw storeErrorOf(this.#engine, this.name, error);
     } finally {
       this.#underWay--;
       if (this.#underWay === 0) this.#idle?.();

@@ -10,7 +10,18 @@ export const FORMAT = 2;
 const FORMAT_WITHOUT_MOVES = 1;
 
 const Space = { FORMAT: 0, SHIP: 1, EPOCH: 2, LOG: 3, BEAT: 4 } as const;
-const What = { RECORD: "l", BLOCK: "b", DIGEST: "d", PIECE: "p", META: "m", EPOCH: "e", FILE: "f", UPLOAD: "u", FILE_PIECE: "g" } as const;
+const What = {
+  RECORD: "l",
+  BLOCK: "b",
+  DIGEST: "d",
+  PIECE: "p",
+  META: "m",
+  EPOCH: "e",
+  FILE: "f",
+  UPLOAD: "u",
+  FILE_PIECE: "g",
+  CUT: "c",
+} as const;
 type What = (typeof What)[keyof typeof What];
 
 const KIND_BYTE: Readonly<Record<ShipKind, number>> = { real: 1, fake: 2 };
@@ -61,6 +72,12 @@ export interface BeatRecord {
 export interface LogRecord {
   /** "arriving": being copied from another store. */
   readonly state: "open" | "retired" | "forgetting" | "arriving";
+}
+
+/** A cut of the commit log may have taken events from this log. */
+export interface CutRecord {
+  /** The last event that is known to have been there, in decimal; "0" where nobody can know. */
+  readonly lost: string;
 }
 
 /** The digest at a log's last event when a session that wrote it ended. */
@@ -146,6 +163,9 @@ export const keys = {
   /** Everything of all logs of a ship. */
   logs: (ship: Ship): Buffer => shipKey(Space.LOG, ship),
   logRecord: (name: LogName): Buffer => logKey(name, What.RECORD),
+  /** The mark of a cut, by the first record of the commit log that was cut off. */
+  cut: (name: LogName, record: bigint): Buffer => Buffer.concat([logKey(name, What.CUT), u64(record)]),
+  cuts: (name: LogName): Buffer => logKey(name, What.CUT),
   digest: (name: LogName): Buffer => logKey(name, What.DIGEST),
   blocks: (name: LogName): Buffer => logKey(name, What.BLOCK),
   block: (name: LogName, firstId: bigint): Buffer => Buffer.concat([logKey(name, What.BLOCK), u64(firstId)]),
@@ -187,7 +207,7 @@ export function kindByte(kind: ShipKind): number {
 }
 
 /** JSON with its keys in the order given: equal records are equal bytes, which checks compare. */
-export function encodeRecord(record: ShipRecord | EpochRecord | LogRecord | DigestRecord | FileRecord | BeatRecord): Buffer {
+export function encodeRecord(record: ShipRecord | EpochRecord | LogRecord | CutRecord | DigestRecord | FileRecord | BeatRecord): Buffer {
   return Buffer.from(JSON.stringify(record));
 }
 
@@ -213,6 +233,11 @@ export function formatOfMoves(): Write {
   return { kind: "put", key: keys.format(), value: [encodeFormat(FORMAT)] };
 }
 
+/** The value of a new store's format record. */
+export function newFormat(): Buffer {
+  return encodeFormat(FORMAT_WITHOUT_MOVES);
+}
+
 /** Marks an empty store with its format, or refuses one that a newer Seguro wrote. */
 export async function checkFormat(kv: Kv): Promise<void> {
   const stored = await kv.get(keys.format());
@@ -225,7 +250,7 @@ export async function checkFormat(kv: Kv): Promise<void> {
       }
       throw new StoreError("store-damaged", `${kv.name} has data but no format record`, "this is not a Seguro store, or it is damaged");
     }
-    const value = encodeFormat(FORMAT_WITHOUT_MOVES);
+    const value = newFormat();
     const writes = [{ kind: "put", key: keys.format(), value: [value] }] as const;
     const [outcome] = await kv.commit([{ checks: [{ key: keys.format(), value: null }], writes, witness: keys.format() }]);
     // Another process, perhaps of another version, marked the store at the same moment.

@@ -139,12 +139,21 @@ void History::CutLog() {
   CutReport report;
   // One trouble at a time.
   disk_.KillProcess();
+  // What is shown before the cut is what it keeps, unless the power goes meanwhile, and with it what only memory held.
+  std::vector<Bytes> shown;
+  BeforeDamage before = ReadBeforeDamage(disk_, options_, applied_, [&](uint64_t sequence, std::span<const uint8_t> bytes) {
+    shown.emplace_back(bytes.begin(), bytes.end());
+    if (sequence != applied_ + shown.size()) throw Broken("records out of order before damage");
+  });
+  if (before.last_kept != applied_ + shown.size()) throw Broken("what lies before damage does not end where it says");
+  bool power_went = false;
   for (;;) {
     if (OneIn(3)) disk_.CutPowerAfter(Below(20));
     try {
       report = Cut(disk_, options_, applied_);
       break;
     } catch (const PowerCut &) {
+      power_went = true;
       disk_.Restart(Loss::kEachAtRandom);
     } catch (const Damage &) {
       throw;
@@ -170,6 +179,7 @@ void History::CutLog() {
       throw Broken("a cut made a record up");
   });
   if (report.aside_files > 0 && last != std::max(report.last_kept, applied_)) throw Broken("a cut did not keep what it said");
+  if (!power_went && left != shown) throw Broken("a cut kept something else than what was shown before it");
   acknowledged_.assign(left.begin(), left.end());
   first_ = applied_ + 1;
   in_doubt_.clear();

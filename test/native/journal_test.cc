@@ -222,6 +222,34 @@ void inspect_and_cut_without_a_header() {
   MustBeWhole(disk, 7);
 }
 
+void before_damage() {
+  FakeDisk disk(1);
+  Fill(disk, 10);
+  Flip(disk, kFirst, RecordAt(2) + 5);
+  Seen seen;
+  BeforeDamage before = ReadBeforeDamage(
+      disk, OptionsOf(), 0, [&](uint64_t sequence, std::span<const uint8_t> bytes) { seen[sequence] = Bytes(bytes.begin(), bytes.end()); });
+  CHECK_EQUAL(before.damage.size(), 1);
+  CHECK_EQUAL(before.last_kept, 2);
+  CHECK(seen.size() == 2 && seen[2] == PayloadOf(2));
+}
+
+void cut_where_nothing_is_left() {
+  FakeDisk disk(1);
+  Options options = OptionsOf();
+  auto nothing = [](uint64_t, std::span<const uint8_t>) {};
+  options.log_id = 0;
+  CHECK(ReadBeforeDamage(disk, options, 0, nothing).damage.empty());
+  // A base knows of the log, and has its first three records.
+  options.log_id = 77;
+  BeforeDamage before = ReadBeforeDamage(disk, options, 3, nothing);
+  CHECK(before.damage.size() == 1 && before.last_kept == 3);
+  CutReport report = Cut(disk, options, 3);
+  CHECK(report.last_kept == 3 && report.aside_files == 0);
+  options.create = false;
+  CHECK_EQUAL(Log::Open(disk, options, 3, nothing)->last_sequence(), 3);
+}
+
 }  // namespace
 
 int main() {
@@ -236,5 +264,7 @@ int main() {
   RUN(limits);
   RUN(inspect_and_cut);
   RUN(inspect_and_cut_without_a_header);
+  RUN(before_damage);
+  RUN(cut_where_nothing_is_left);
   return 0;
 }
