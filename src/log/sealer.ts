@@ -29,6 +29,8 @@ export interface SealerEvents {
   failed(error: SeguroError): void;
   /** A sealed unit's bytes are no longer needed: committed (or failed) and digested. */
   released(lengthBytes: number): void;
+  /** Everything taken so far has been acknowledged and digested. */
+  quiet(): void;
 }
 
 interface Sealed {
@@ -115,6 +117,10 @@ export class Sealer implements CommitSource {
       this.#events.failed(error);
       this.#wake();
     }
+  }
+
+  get isQuiet(): boolean {
+    return this.#failure === null && this.#units.length === 0 && this.#pendingWork === 0;
   }
 
   /** Resolves when everything taken so far has been acknowledged and digested, or the sealer has failed. */
@@ -227,10 +233,7 @@ export class Sealer implements CommitSource {
     this.#creation.settled();
     if (outcome === "check-failed") {
       // The session is told who has taken over; nothing is acknowledged any more while that is being read.
-      this.#fenced = true;
-      void fencedError(this.#kv, this.#claim.log.name.ship)
-        .then((error) => this.fail(error))
-        .finally(release);
+      void this.#sayFenced().finally(release);
       return;
     }
     sealed.durable = true;
@@ -250,10 +253,24 @@ export class Sealer implements CommitSource {
     release();
   }
 
+  /** A commit that somebody else made for this claim has failed its check. */
+  fence(): void {
+    this.#pendingWork++;
+    void this.#sayFenced().finally(() => this.#finishWork());
+  }
+
+  async #sayFenced(): Promise<void> {
+    this.#fenced = true;
+    this.fail(await fencedError(this.#kv, this.#claim.log.name.ship));
+  }
+
   #finishWork(): void {
     this.#pendingWork--;
     if (this.#pendingWork === 0 || this.#failure !== null) {
       this.#wake();
+    }
+    if (this.isQuiet) {
+      this.#events.quiet();
     }
   }
 

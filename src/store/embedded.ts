@@ -3,7 +3,7 @@ import { addon } from "../native/addon.ts";
 import type { BlockSource } from "../native/ring-replay.ts";
 import { StoreError, type StoreErrorCode } from "./errors.ts";
 import { describeHolder, holderText } from "./holder.ts";
-import type { Commit, CommitOutcome, Kv, KvLimits, RangeOptions, Rows } from "./kv.ts";
+import type { Commit, CommitOutcome, Kv, KvLimits, LaneStore, RangeOptions, Rows } from "./kv.ts";
 import { rangeOptions, requireBounds, requireGroup, requireKey } from "./misuse.ts";
 import { flatten } from "./operations.ts";
 
@@ -22,6 +22,14 @@ export interface EmbeddedOptions {
 export interface EmbeddedSizes {
   readonly overlayBytes: number;
   readonly segmentBytes: number;
+}
+
+/** What differs from engine to engine. */
+export interface EmbeddedTraits {
+  readonly limits: KvLimits;
+  readonly sizes?: EmbeddedSizes;
+  /** Native code may give it commits by itself. */
+  readonly lanes?: boolean;
 }
 
 interface NativeEnvironment {
@@ -80,12 +88,18 @@ function storeErrorOf(name: string, error: unknown): unknown {
   return new StoreError(error.code, `${name}: ${what}`, hints[error.code], error);
 }
 
+function laneErrorOf(name: string, code: string, message: string): StoreError {
+  const known = isStoreErrorCode(code) ? code : "store-failed";
+  return new StoreError(known, `${name}: ${message}`, hints[known]);
+}
+
 /** A store in a folder of its own, used by one process at a time. */
 export class EmbeddedKv implements Kv {
   readonly name: string;
   readonly limits: KvLimits;
   readonly shared = false;
   readonly blocks: BlockSource;
+  readonly lanes?: LaneStore;
   readonly #native: NativeEnvironment;
   #underWay = 0;
   #closing: Promise<void> | undefined;
@@ -95,7 +109,8 @@ export class EmbeddedKv implements Kv {
    * @throws StoreError `store-locked` (naming the holder), `store-missing`, `store-readonly`, `store-damaged`, `store-newer`, `store-full`,
    * `store-failed`.
    */
-  constructor(engine: EmbeddedEngine, dir: string, limits: KvLimits, options: EmbeddedOptions, sizes: EmbeddedSizes = NO_SIZES) {
+  constructor(engine: EmbeddedEngine, dir: string, traits: EmbeddedTraits, options: EmbeddedOptions) {
+    const { limits, sizes = NO_SIZES, lanes = false } = traits;
     const { readOnly = false, mapBytes = oneTebibyte, startedAt } = options;
     const create = (options.create ?? true) && !readOnly;
     this.name = `${engine}:${dir}`;
@@ -103,6 +118,9 @@ export class EmbeddedKv implements Kv {
     try {
       this.#native = new native.KvEnvironment({ engine, dir, holder: holderText(startedAt), mapBytes, create, readOnly, ...sizes });
       this.blocks = { environment: this.#native };
+      if (lanes) {
+        this.lanes = { environment: this.#native, errorOf: (code, message) => laneErrorOf(this.name, code, message) };
+      }
     } catch (error) {
       throw storeErrorOf(this.name, error);
     }

@@ -11,6 +11,8 @@ export interface JournalOptions extends EmbeddedOptions {
   readonly overlayBytes?: number;
   /** Size of new segments of the log, a multiple of 4096; a record takes at most three quarters of it. Default 64 MiB. */
   readonly segmentBytes?: number;
+  /** False where no session shall have a lane (docs/lane.md), for tests and measurements that compare. Default true. */
+  readonly lanes?: boolean;
 }
 
 const defaultOverlayBytes = 32 * 1024 * 1024;
@@ -30,6 +32,6 @@ const limits: KvLimits = {
  * @throws StoreError as `EmbeddedKv` does.
  */
 export function openJournal(dir: string, options: JournalOptions): Kv {
-  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0 } = options;
-  return new EmbeddedKv("journal", path.resolve(dir), limits, options, { overlayBytes, segmentBytes });
+  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0, lanes = true } = options;
+  return new EmbeddedKv("journal", path.resolve(dir), { limits, sizes: { overlayBytes, segmentBytes }, lanes }, options);
 }

@@ -1,0 +1,241 @@
+// Runs in, blocks out: one group of blocks is being committed while the next ones pile up.
+#include "core_lane.h"
+
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "kv_failure.h"
+
+namespace seguro {
+
+namespace {
+
+// Fields of a block's header that change from block to block (native/wire/block.h).
+constexpr size_t kFirstAt = 40;
+constexpr size_t kCountAt = 48;
+constexpr size_t kBytesAt = 56;
+constexpr size_t kFloorAt = 64;
+constexpr size_t kPairIdAt = 72;
+constexpr size_t kPairDigestAt = 80;
+constexpr size_t kCrcAt = 132;
+
+}  // namespace
+
+Lane::Lane(LaneStart start, std::shared_ptr<KvCommitQueue> queue, std::unique_ptr<LaneOwner> owner)
+    : start_(std::move(start)),
+      queue_(std::move(queue)),
+      owner_(std::move(owner)),
+      chain_(start_.at.pair.id, start_.at.pair.digest),
+      taken_id_(start_.at.height),
+      at_(start_.at) {
+  if (at_.height == 0 || at_.pair.id != at_.height) throw std::runtime_error("a lane begins where the digest chain is at the log's height");
+}
+
+bool Lane::Take(uint64_t first_id, uint64_t last_id, ByteBuffer *bytes) {
+  if (first_id != taken_id_ + 1 || last_id < first_id) return false;
+  bool enqueue = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || failed_) return false;
+    auto run = std::make_shared<LaneRun>(LaneRun{std::move(*bytes), first_id, last_id});
+    in_flight_bytes_ += run->bytes.size();
+    undigested_.push_back(run);
+    waiting_.push_back(std::move(run));
+    enqueue = !std::exchange(queued_, true);
+  }
+  taken_id_ = last_id;
+  if (enqueue) queue_->Enqueue(shared_from_this());
+  return true;
+}
+
+void Lane::Digest() {
+  for (const RunPtr &run : undigested_) {
+    if (chain_.Advance(run->bytes.data(), run->bytes.size(), UINT64_MAX) != nullptr || chain_.id() != run->last_id) {
+      // The assembler has checked these very bytes.
+      std::unique_lock lock(mutex_);
+      Fail(LaneEnding::kFailed, "store-failed", "invariant: the digest chain does not follow what was checked");
+      EndIfDone(&lock);
+      break;
+    }
+    LanePair pair;
+    pair.id = chain_.id();
+    std::memcpy(pair.digest, chain_.digest(), sizeof pair.digest);
+    AddPair(pair);
+  }
+  undigested_.clear();
+}
+
+void Lane::AddPair(const LanePair &pair) {
+  std::lock_guard lock(mutex_);
+  early_.push_back(pair);
+  SettlePairs();
+}
+
+void Lane::SettlePairs() {
+  for (; !early_.empty() && early_.front().id <= at_.height; early_.pop_front()) at_.pair = early_.front();
+}
+
+void Lane::Stop() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  EndIfDone(&lock);
+}
+
+void Lane::EndIfDone(std::unique_lock<std::mutex> *lock) {
+  bool done = (stopping_ || failed_) && !queued_ && !ended_;
+  if (!done) return;
+  ended_ = true;
+  lock->unlock();
+  owner_->Ended();
+}
+
+bool Lane::HasRoom() {
+  std::lock_guard lock(mutex_);
+  starved_ = starved_ || in_flight_bytes_ >= start_.in_flight_bytes;
+  return !starved_;
+}
+
+bool Lane::busy() const {
+  std::lock_guard lock(mutex_);
+  return queued_;
+}
+
+LaneHeight Lane::height() const {
+  std::lock_guard lock(mutex_);
+  return at_;
+}
+
+LaneEnd Lane::end() const {
+  std::lock_guard lock(mutex_);
+  return end_;
+}
+
+/** Runs for one block: at least one, and as many as fit. The lock is held. */
+Lane::Block Lane::SealNext() {
+  Block block;
+  while (!waiting_.empty()) {
+    const RunPtr &next = waiting_.front();
+    if (!block.runs.empty() && block.bytes + next->bytes.size() > start_.block_bytes) break;
+    if (block.runs.empty()) block.first_id = next->first_id;
+    block.last_id = next->last_id;
+    block.bytes += next->bytes.size();
+    block.runs.push_back(next);
+    waiting_.pop_front();
+  }
+  block.key = start_.blocks_prefix;
+  for (int shift = 56; shift >= 0; shift -= 8) block.key.push_back(static_cast<uint8_t>(block.first_id >> shift));
+  WriteHeader(&block);
+  return block;
+}
+
+void Lane::WriteHeader(Block *block) const {
+  uint8_t *header = block->header;
+  std::memcpy(header, start_.header, sizeof block->header);
+  seguro_store_u64(header + kFirstAt, block->first_id);
+  seguro_store_u64(header + kCountAt, block->last_id - block->first_id + 1);
+  seguro_store_u64(header + kBytesAt, block->bytes);
+  seguro_store_u64(header + kFloorAt, at_.height);
+  seguro_store_u64(header + kPairIdAt, at_.pair.id);
+  std::memcpy(header + kPairDigestAt, at_.pair.digest, sizeof at_.pair.digest);
+  seguro_store_u32(header + kCrcAt, seguro_crc32c(0, header, kCrcAt));
+}
+
+KvMember Lane::MemberOf(const Block &block) const {
+  KvMember member;
+  member.checks.push_back(
+      {{start_.check_key.data(), start_.check_key.size()}, true, {start_.check_value.data(), start_.check_value.size()}});
+  KvWrite write{};
+  write.kind = KvWrite::kPut;
+  write.key = {block.key.data(), block.key.size()};
+  write.pieces.push_back({block.header, sizeof block.header});
+  for (const RunPtr &run : block.runs) write.pieces.push_back({run->bytes.data(), run->bytes.size()});
+  member.writes.push_back(std::move(write));
+  return member;
+}
+
+void Lane::Gather(KvGroup *group) {
+  {
+    std::lock_guard lock(mutex_);
+    while (!failed_ && !waiting_.empty()) blocks_.push_back(SealNext());
+  }
+  for (const Block &block : blocks_) group->push_back(MemberOf(block));
+}
+
+void Lane::Settled(const uint8_t *outcomes) {
+  bool rose = false;
+  size_t released_bytes = 0;
+  {
+    std::unique_lock lock(mutex_);
+    for (const Block &block : blocks_) {
+      released_bytes += block.bytes;
+      if (*outcomes++ == 1 && !failed_) {
+        if (block.first_id != at_.height + 1) {
+          Fail(LaneEnding::kFailed, "store-failed", "invariant: a block became durable out of order");
+          continue;
+        }
+        at_.height = block.last_id;
+        rose = true;
+      } else {
+        Fail(LaneEnding::kFenced, "", "");
+      }
+    }
+    SettlePairs();
+  }
+  if (rose) Acknowledge();
+  blocks_.clear();
+  std::unique_lock lock(mutex_);
+  in_flight_bytes_ -= released_bytes;
+  bool room = starved_ && !failed_ && in_flight_bytes_ < start_.in_flight_bytes / 2;
+  if (room) starved_ = false;
+  bool again = !failed_ && !waiting_.empty();
+  queued_ = again;
+  if (!again && (stopping_ || failed_)) {
+    EndIfDone(&lock);
+    return;
+  }
+  lock.unlock();
+  // Before the queue may have us again: what follows may be the end.
+  if (room) owner_->Room();
+  if (again) queue_->Enqueue(shared_from_this());
+}
+
+/** Of a height that this thread alone raises. */
+void Lane::Acknowledge() {
+  LaneHeight now;
+  {
+    std::lock_guard lock(mutex_);
+    now = at_;
+    if (mute_) {
+      end_.owes_acknowledgement = true;
+      return;
+    }
+  }
+  if (owner_->Acknowledge(now)) return;
+  {
+    std::lock_guard lock(mutex_);
+    mute_ = true;
+    end_.owes_acknowledgement = true;
+  }
+  owner_->WantsEnd();
+}
+
+void Lane::Failed(const std::string &code, const std::string &message) {
+  std::unique_lock lock(mutex_);
+  Fail(LaneEnding::kFailed, code, message);
+  blocks_.clear();
+  queued_ = false;
+  EndIfDone(&lock);
+}
+
+/** The first failure counts. The lock is held. */
+void Lane::Fail(LaneEnding ending, const std::string &code, const std::string &message) {
+  if (failed_) return;
+  failed_ = true;
+  end_.ending = ending;
+  end_.code = code;
+  end_.message = message;
+  waiting_.clear();
+}
+
+}  // namespace seguro
