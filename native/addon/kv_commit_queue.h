@@ -34,6 +34,7 @@ class KvCommitSource {
   virtual void Failed(const std::string &code, const std::string &message) = 0;
 };
 
+/// Whoever makes it stops it before he lets go of it: the others who keep it may let go on any thread, its own too.
 class KvCommitQueue {
  public:
   explicit KvCommitQueue(std::shared_ptr<KvStore> store) : store_(std::move(store)), thread_([this] { Loop(); }) {}

@@ -1,5 +1,6 @@
 // Seals waiting units into blocks when the committer asks, and acknowledges them in order once they are durable.
 import { freeAssembled } from "../native/assembler.ts";
+import type { LaneEnd } from "../native/ring-lane.ts";
 import type { StoreError } from "../store/errors.ts";
 import type { CommitOutcome, Kv } from "../store/kv.ts";
 import { keys } from "../store/layout.ts";
@@ -253,10 +254,18 @@ export class Sealer implements CommitSource {
     release();
   }
 
-  /** A commit that somebody else made for this claim has failed its check. */
-  fence(): void {
-    this.#pendingWork++;
-    void this.#sayFenced().finally(() => this.#finishWork());
+  /** A lane wrote in our place and has ended: what it left is gone on with, or it has failed as a commit of ours would. */
+  goOnAfter(end: LaneEnd): void {
+    this.#digester.restart();
+    if (end.ending === "failed") {
+      const { lanes } = this.#kv;
+      this.fail(lanes === undefined ? asSeguroError(new Error(end.message)) : asSeguroError(lanes.errorOf(end.code, end.message)));
+    } else if (end.ending === "fenced") {
+      this.#pendingWork++;
+      void this.#sayFenced().finally(() => this.#finishWork());
+    } else if (end.owesAcknowledgement) {
+      this.#events.acknowledged();
+    }
   }
 
   async #sayFenced(): Promise<void> {

@@ -1,7 +1,7 @@
 // One session's appends: judges how runs follow each other, repeats, batches and huge events, and hands what is new to the sealer.
 import type { LargePiece, Run } from "../native/assembler.ts";
-import type { LaneEnd, LanePort } from "../native/ring-lane.ts";
-import type { Kv, LaneStore, Write } from "../store/kv.ts";
+import type { LanePort } from "../native/ring-lane.ts";
+import type { Kv, Write } from "../store/kv.ts";
 import { SeguroError } from "../wire/errors.ts";
 import type { Claim } from "./claim.ts";
 import type { Committer } from "./committer.ts";
@@ -112,7 +112,10 @@ export class Writer {
       this.#lane = new LaneSwitch(port, store, this.claim, {
         mayHold: () => this.#caughtUp && !this.#failed && !this.#closed && this.#batch === null && this.#large === null,
         isQuiet: () => this.#pump === null && this.#asides.size === 0 && this.#sealer.isQuiet,
-        ended: (end) => this.#laneEnded(end, store),
+        ended: (end) => {
+          this.#accepted = this.claim.log.height;
+          this.#sealer.goOnAfter(end);
+        },
       });
       this.#lane.want();
     }
@@ -156,13 +159,8 @@ export class Writer {
   }
 
   async #commitAside(writes: readonly Write[], lengthBytes: number): Promise<void> {
-    if (this.#lane !== null) {
-      await this.#lane.stop();
-      if (this.#sealer.failure !== null) {
-        throw this.#sealer.failure;
-      }
-    }
-    if (this.#creation.pending) {
+    if (this.#creation.pending || this.#lane !== null) {
+      await this.#lane?.stop();
       await this.#creation.ready();
       if (this.#sealer.failure !== null) {
         throw this.#sealer.failure;
@@ -375,18 +373,6 @@ export class Writer {
     await this.#sealer.quiet();
     if (this.#sealer.failure !== null) {
       throw this.#sealer.failure;
-    }
-  }
-
-  #laneEnded(end: LaneEnd, store: LaneStore): void {
-    this.#accepted = this.claim.log.height;
-    this.#sealer.digester.restart();
-    if (end.ending === "failed") {
-      this.#sealer.fail(asSeguroError(store.errorOf(end.code, end.message)));
-    } else if (end.ending === "fenced") {
-      this.#sealer.fence();
-    } else if (end.owesAcknowledgement) {
-      this.#events.acknowledged();
     }
   }
 
