@@ -38,6 +38,10 @@ export function compileTail(folder: string): string {
   return compile(path.join(folder, "ring_tail"), [...library, path.join(tests, "ring_tail.c")]);
 }
 
+export function compileLane(folder: string): string {
+  return compile(path.join(folder, "lane_client"), [...library, path.join(tests, "lane_client.c")]);
+}
+
 export function compileScribbler(folder: string): string {
   return compile(path.join(folder, "ring_scribbler"), [path.join(tests, "ring_scribbler.c")]);
 }
