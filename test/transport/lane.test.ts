@@ -1,7 +1,4 @@
 // Lanes against the way through JavaScript: the same log, whatever a client does in between; and what ends a lane in the middle.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import t, { type Test } from "tap";
@@ -15,7 +12,8 @@ import type { Commit, CommitOutcome, Kv } from "../../src/store/kv.ts";
 import { afterPrefix, keys, type LogName } from "../../src/store/layout.ts";
 import { eachRow } from "../../src/store/rows.ts";
 import { startSidecar, type TestSidecar } from "../session/helpers.ts";
-import { compileLane, testFolder } from "./native.ts";
+import { compileLane, LaneClient } from "./lane-client.ts";
+import { testFolder } from "./native.ts";
 
 const RUNS = Number(process.env.SEGURO_TEST_LANE_RUNS ?? 12);
 const SHIP = "~zod";
@@ -48,35 +46,6 @@ async function start(folder: string, lanes: boolean, more: { overlayBytes?: numb
     await kv.close();
   };
   return { kv, sidecar, blocksOfJavaScript: () => blocks, end };
-}
-
-class LaneClient {
-  readonly #child;
-  readonly #lines;
-  readonly ended: Promise<unknown>;
-
-  constructor(sidecar: TestSidecar, ship = SHIP) {
-    this.#child = spawn(program, [sidecar.socketPath, ship], { stdio: ["pipe", "pipe", "inherit"] });
-    this.#child.stdin.on("error", () => undefined);
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-    this.ended = once(this.#child, "close");
-  }
-
-  /** Says a line; resolves with the answer, or "" when the program has ended. */
-  async say(line: string): Promise<string> {
-    this.#child.stdin.write(`${line}\n`);
-    const { value } = (await this.#lines.next()) as { value?: string };
-    return value ?? "";
-  }
-
-  async end(signal?: NodeJS.Signals): Promise<void> {
-    if (signal === undefined) {
-      this.#child.stdin.end();
-    } else {
-      this.#child.kill(signal);
-    }
-    await this.ended;
-  }
 }
 
 interface Block {
@@ -135,7 +104,7 @@ async function play(
   lanes: boolean,
 ): Promise<{ answers: string[]; blocks: Block[]; ofJavaScript: number }> {
   const place = await start(testFolder(t), lanes);
-  const client = new LaneClient(place.sidecar);
+  const client = new LaneClient(program, place.sidecar.socketPath);
   const answers: string[] = [];
   for (const line of lines) {
     answers.push(await client.say(line));
@@ -203,7 +172,7 @@ t.test("whatever a client does, the log is the same", async (t) => {
 
 t.test("a second writer's claim fences the lane", async (t) => {
   const place = await start(testFolder(t), true);
-  const client = new LaneClient(place.sidecar);
+  const client = new LaneClient(program, place.sidecar.socketPath);
   t.match(await client.say("s 20 100"), /^ok 20$/);
   // As another process would in a store that it shared: no session of this one hears of it.
   const key = keys.epoch(NAME.ship);
@@ -221,13 +190,13 @@ t.test("a second writer's claim fences the lane", async (t) => {
 t.test("a client that is killed with commits in flight, and comes again", async (t) => {
   const place = await start(testFolder(t), true);
   for (let round = 1; round <= 8; round++) {
-    const client = new LaneClient(place.sidecar);
+    const client = new LaneClient(program, place.sidecar.socketPath);
     t.match(await client.say(`s 5 ${round * 50}`), /^ok/);
     void client.say(`f 20000 ${round * 50}`);
     await sleep(round * 3);
     await client.end("SIGKILL");
   }
-  const last = new LaneClient(place.sidecar);
+  const last = new LaneClient(program, place.sidecar.socketPath);
   t.match(await last.say("r"), /^ok/);
   await last.end();
   t.equal((await judge(await blocksOf(place.kv))).wrong, null);
@@ -239,7 +208,7 @@ t.test("a sidecar that stops with commits in flight", async (t) => {
   let acknowledged = 0n;
   for (let round = 0; round < 4; round++) {
     const place = await start(folder, true);
-    const client = new LaneClient(place.sidecar);
+    const client = new LaneClient(program, place.sidecar.socketPath);
     const answer = await client.say("s 5 100");
     acknowledged = BigInt(answer.split(" ")[1] ?? "0");
     void client.say("f 30000 500");
@@ -257,7 +226,7 @@ t.test("a sidecar that stops with commits in flight", async (t) => {
 
 t.test("live readers hear of what a lane brings, and everybody sees what was acknowledged", async (t) => {
   const place = await start(testFolder(t), true);
-  const writer = new LaneClient(place.sidecar);
+  const writer = new LaneClient(program, place.sidecar.socketPath);
   for (let round = 1; round <= 30; round++) {
     t.equal(await writer.say("s 3 10"), `ok ${3 * round}`);
     const { Client } = await import("../../src/client/client.ts");

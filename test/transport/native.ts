@@ -38,8 +38,9 @@ export function compileTail(folder: string): string {
   return compile(path.join(folder, "ring_tail"), [...library, path.join(tests, "ring_tail.c")]);
 }
 
-export function compileLane(folder: string): string {
-  return compile(path.join(folder, "lane_client"), [...library, path.join(tests, "lane_client.c")]);
+/** One of test/native, with libseguro. */
+export function compileClient(output: string, source: string): string {
+  return compile(output, [...library, path.join(tests, source)]);
 }
 
 export function compileScribbler(folder: string): string {
