@@ -20,6 +20,9 @@ constexpr size_t kPairIdAt = 72;
 constexpr size_t kPairDigestAt = 80;
 constexpr size_t kCrcAt = 132;
 
+/** After a commit of at most so much its client is taken for one that waits for each acknowledgement. */
+constexpr size_t kLookBytes = 64 << 10;
+
 }  // namespace
 
 Lane::Lane(LaneStart start, std::shared_ptr<KvCommitQueue> queue, std::unique_ptr<LaneOwner> owner)
@@ -162,8 +165,9 @@ void Lane::Gather(KvGroup *group) {
   for (const Block &block : blocks_) group->push_back(MemberOf(block));
 }
 
-void Lane::Settled(const uint8_t *outcomes) {
+void Lane::Settled(const uint8_t *outcomes, const KvOthers *others) {
   bool rose = false;
+  bool look = false;
   size_t released_bytes = 0;
   {
     std::unique_lock lock(mutex_);
@@ -181,43 +185,50 @@ void Lane::Settled(const uint8_t *outcomes) {
       }
     }
     SettlePairs();
+    // A client that sends without waiting keeps the ring's own thread busy: that is quicker for it.
+    look = rose && others != nullptr && released_bytes <= kLookBytes && waiting_.empty() && !stopping_ && !failed_;
   }
-  if (rose) Acknowledge();
+  if (rose) Acknowledge(look);
   blocks_.clear();
+  bool again = Release(released_bytes);
+  if (look) owner_->Look(again ? nullptr : this, others);
+}
+
+/** After a commit: what it held in flight is no more. True when there is nothing to look for, because more waits, or it was the end. */
+bool Lane::Release(size_t bytes) {
   std::unique_lock lock(mutex_);
-  in_flight_bytes_ -= released_bytes;
+  in_flight_bytes_ -= bytes;
   bool room = starved_ && !failed_ && in_flight_bytes_ < start_.in_flight_bytes / 2;
   if (room) starved_ = false;
   bool again = !failed_ && !waiting_.empty();
   queued_ = again;
   if (!again && (stopping_ || failed_)) {
     EndIfDone(&lock);
-    return;
+    return true;
   }
   lock.unlock();
   // Before the queue may have us again: what follows may be the end.
   if (room) owner_->Room();
   if (again) queue_->Enqueue(shared_from_this());
+  return again;
 }
 
 /** Of a height that this thread alone raises. */
-void Lane::Acknowledge() {
+void Lane::Acknowledge(bool look) {
   LaneHeight now;
+  bool mute = false;
   {
     std::lock_guard lock(mutex_);
     now = at_;
-    if (mute_) {
-      end_.owes_acknowledgement = true;
-      return;
-    }
+    mute = mute_;
   }
-  if (owner_->Acknowledge(now)) return;
+  if (!mute && owner_->Acknowledge(now, look)) return;
   {
     std::lock_guard lock(mutex_);
     mute_ = true;
     end_.owes_acknowledgement = true;
   }
-  owner_->WantsEnd();
+  if (!mute) owner_->WantsEnd();
 }
 
 void Lane::Failed(const std::string &code, const std::string &message) {

@@ -59,12 +59,19 @@ struct LaneEnd {
   bool owes_acknowledgement = false;
 };
 
-/** Who hears of a lane. Its calls come from the committing thread, or from within Take, Stop or Digest; none may call the lane back. */
+class Lane;
+
+/** Who hears of a lane. Its calls come from the committing thread, or from within Take, Stop or Digest; none but Look may call the lane back. */
 class LaneOwner {
  public:
   virtual ~LaneOwner() = default;
-  /** Tells the client. False when that cannot be done now: the lane says no more, and wants to be stopped. */
-  virtual bool Acknowledge(const LaneHeight &height) = 0;
+  /**
+   * Tells the client. False when that cannot be done now: the lane says no more, and wants to be stopped. With `look`, Look follows on the same
+   * thread: a client that waits for this sends its next event right then.
+   */
+  virtual bool Acknowledge(const LaneHeight &height, bool look) = 0;
+  /** Looks for what the client sends next, and gives it to the lane; for a moment, and not while others wait. Not at all without `lane`. */
+  virtual void Look(Lane *lane, const KvOthers *others) = 0;
   /** There is room again after HasRoom said no. */
   virtual void Room() = 0;
   /** Stop should be called. */
@@ -74,7 +81,7 @@ class LaneOwner {
 };
 
 /**
- * Take, Digest and Stop belong to one thread (the ring's), Gather, Settled and Failed to the committing thread, the others to any. After a commit
+ * Take, Digest and Stop belong to one thread at a time (whoever has the ring's intake), Gather, Settled and Failed to the committing thread, the others to any. After a commit
  * that failed, or that was fenced, nothing is acknowledged any more, and what waits is dropped.
  */
 class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
@@ -98,7 +105,7 @@ class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
   LaneEnd end() const;
 
   void Gather(KvGroup *group) override;
-  void Settled(const uint8_t *outcomes) override;
+  void Settled(const uint8_t *outcomes, const KvOthers *others) override;
   void Failed(const std::string &code, const std::string &message) override;
 
  private:
@@ -116,7 +123,8 @@ class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
   Block SealNext();
   void WriteHeader(Block *block) const;
   KvMember MemberOf(const Block &block) const;
-  void Acknowledge();
+  bool Release(size_t bytes);
+  void Acknowledge(bool look);
   void AddPair(const LanePair &pair);
   void SettlePairs();
   void Fail(LaneEnding ending, const std::string &code, const std::string &message);
@@ -127,7 +135,7 @@ class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
   const std::shared_ptr<KvCommitQueue> queue_;
   const std::unique_ptr<LaneOwner> owner_;
 
-  // The ring's thread alone.
+  // Whoever has the ring's intake.
   DigestCore chain_;
   std::vector<RunPtr> undigested_;
   uint64_t taken_id_;

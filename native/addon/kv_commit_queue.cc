@@ -20,6 +20,7 @@ void KvCommitQueue::Submit(std::unique_ptr<KvCommitTask> task) {
   {
     std::lock_guard lock(mutex_);
     if (!stopping_) tasks_.push_back(std::move(task));
+    waiting_++;
   }
   if (task != nullptr) {
     task->Drop();
@@ -32,6 +33,7 @@ void KvCommitQueue::Enqueue(std::shared_ptr<KvCommitSource> source) {
   {
     std::lock_guard lock(mutex_);
     if (!stopping_) sources_.push_back(std::move(source));
+    waiting_++;
   }
   if (source != nullptr) {
     source->Failed(kClosed, kClosedText);
@@ -52,6 +54,7 @@ void KvCommitQueue::Loop() {
     }
     std::vector<std::shared_ptr<KvCommitSource>> sources;
     sources.swap(sources_);
+    waiting_ = static_cast<uint32_t>(tasks_.size());
     lock.unlock();
     if (task != nullptr) task->Run();
     if (!sources.empty()) RunTogether(std::move(sources));
@@ -86,7 +89,7 @@ void KvCommitQueue::RunTogether(std::vector<std::shared_ptr<KvCommitSource>> sou
   }
   for (size_t i = 0; i < sources.size(); i++) {
     size_t begin = i == 0 ? 0 : ends[i - 1];
-    sources[i]->Settled(outcomes.data() + begin);
+    sources[i]->Settled(outcomes.data() + begin, sources.size() == 1 ? &waiting_ : nullptr);
   }
 }
 
@@ -94,6 +97,7 @@ void KvCommitQueue::Stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
+    waiting_++;
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();

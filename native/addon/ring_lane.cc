@@ -5,6 +5,7 @@
 
 #include "kv_environment.h"
 #include "ring_hub.h"
+#include "ring_lane_owner.h"
 
 namespace seguro {
 
@@ -14,29 +15,6 @@ namespace {
 constexpr std::chrono::milliseconds kTellEvery(10);
 /** What JavaScript reads of a height: u64 height, u64 id of the pair, its digest. */
 constexpr size_t kHeightBytes = 16 + SEGURO_DIGEST_BYTES;
-
-/** The lane's way back to its session, which may be gone. */
-class RingLaneOwner : public LaneOwner {
- public:
-  RingLaneOwner(std::weak_ptr<RingSession> session, std::shared_ptr<RingMailbox> mailbox)
-      : session_(std::move(session)), mailbox_(std::move(mailbox)) {}
-
-  bool Acknowledge(const LaneHeight &height) override {
-    auto session = session_.lock();
-    return session != nullptr && session->PutHeight(height);
-  }
-  void Room() override { Tell(RingMailbox::Command::kResume); }
-  void WantsEnd() override { Tell(RingMailbox::Command::kStopLane); }
-  void Ended() override { Tell(RingMailbox::Command::kLaneEnded); }
-
- private:
-  void Tell(RingMailbox::Command command) {
-    if (auto session = session_.lock()) mailbox_->Tell(command, std::move(session));
-  }
-
-  const std::weak_ptr<RingSession> session_;
-  const std::shared_ptr<RingMailbox> mailbox_;
-};
 
 std::vector<uint8_t> BytesOf(const Napi::Value &value) {
   auto bytes = value.As<Napi::Buffer<uint8_t>>();
@@ -48,8 +26,6 @@ void CopyExactly(const Napi::CallbackInfo &info, size_t index, void *into, size_
   if (bytes.Length() != size) throw Napi::RangeError::New(info.Env(), "a lane was begun with bytes of a wrong length");
   std::memcpy(into, bytes.Data(), size);
 }
-
-bool IsRun(const RingItem &item) { return item.kind == RingItem::kAssembled && item.info.kind == AssembledInfo::kRun; }
 
 }  // namespace
 
@@ -122,15 +98,8 @@ void RingHub::HandOn(const SessionPtr &session, std::vector<RingItem> items) {
     Post(session, std::move(items));
     return;
   }
-  auto next = items.begin();
-  bool took = false;
-  while (next != items.end() && IsRun(*next) && session->lane->Take(next->info.first_id, next->info.last_id, &next->bytes)) {
-    took = true;
-    next++;
-  }
-  // While the first of them is being flushed.
-  session->lane->Digest();
-  if (took && session->tell_at.time_since_epoch().count() == 0) {
+  auto next = GiveToLane(session->lane.get(), &items);
+  if (next != items.begin() && session->tell_at.time_since_epoch().count() == 0) {
     session->tell_at = std::chrono::steady_clock::now() + kTellEvery;
     rising_.push_back(session);
   }
@@ -171,12 +140,13 @@ void RingHub::TellHeights() {
     SessionPtr session = std::move(rising_.front());
     rising_.erase(rising_.begin());
     session->tell_at = {};
-    // First the wish, then the look: what becomes durable in between is told in the next round.
-    if (session->lane->busy()) {
+    bool busy = session->lane->busy();
+    uint64_t height = session->lane->height().height;
+    // While the committing thread looks for the client's next events itself, nobody else says that there are more.
+    if (busy || height != session->told_height) {
       session->tell_at = now + kTellEvery;
       rising_.push_back(session);
     }
-    uint64_t height = session->lane->height().height;
     if (height != session->told_height) {
       session->told_height = height;
       PostOne(session, RingItem::kRose);

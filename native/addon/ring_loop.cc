@@ -176,6 +176,17 @@ bool RingHub::LeaveAlone(RingSession *session) {
 
 void RingHub::TakeTurn(const SessionPtr &session) {
   if (session->over || session->removed || LeaveAlone(session.get())) return;
+  std::unique_lock lock(session->intake_mutex, std::try_to_lock);
+  if (!lock) {
+    // First the wish, then the look: whoever has the intake sees the wish once he has given it back.
+    session->missed.store(true);
+    if (!lock.try_lock()) return;
+  }
+  if (!session->looked_items.empty()) {
+    HandOn(session, std::exchange(session->looked_items, {}));
+    FinishTurn(session, session->looked_bytes);
+    return;
+  }
   std::vector<RingItem> items;
   seguro_ring_consumer *consumer = &session->memory->consumer;
   uint64_t budget = session->finished && session->last_bytes_left < kTurnBytes ? session->last_bytes_left : kTurnBytes;

@@ -33,8 +33,16 @@ struct RingSession {
   const int socket;
   std::unique_ptr<RingMemory> memory;
 
-  // The hub's thread alone (the intake's Accept comes before the thread knows the session).
+  /** Over the intake and the consuming half of the memory: the hub's thread has it for its turns, the committing thread while it looks. Never waited for. */
+  std::mutex intake_mutex;
   RingIntake intake;
+  /** What the committing thread took and could not give to the lane, and how that turn ended: it comes before anything else. */
+  std::vector<RingItem> looked_items;
+  int64_t looked_bytes = 0;
+  /** The hub's thread wanted a turn while the other one looked: whoever looked says when it can have it. */
+  std::atomic<bool> missed{false};
+
+  // The hub's thread alone.
   bool ready = false;
   bool watched = false;
   /** The client has gone, or has said that it sends no more. */

@@ -109,8 +109,11 @@ class GatedStore : public KvStore {
 struct Heard {
   std::mutex mutex;
   std::condition_variable changed;
+  /// Whoever gives something to the lane has it.
+  std::mutex intake;
   uint64_t height = 0;
   bool refuses = false;
+  int answers = 0;
   int rooms = 0;
   int wants_end = 0;
   int ended = 0;
@@ -122,10 +125,23 @@ struct Heard {
   }
 };
 
+/// Records of events with so many payload bytes each, from `first` on.
+ByteBuffer RunOf(uint64_t first, uint64_t last, uint64_t payload_bytes) {
+  ByteBuffer run;
+  for (uint64_t id = first; id <= last; id++) {
+    Bytes record(seguro_record_bytes(payload_bytes), 0);
+    seguro_record_begin(record.data(), id, payload_bytes);
+    for (uint64_t i = 0; i < payload_bytes; i++) record[SEGURO_RECORD_HEADER_BYTES + i] = static_cast<uint8_t>(id + i);
+    run.Reserve(record.size(), SIZE_MAX);
+    run.Append(record.data(), record.size());
+  }
+  return run;
+}
+
 class Owner : public LaneOwner {
  public:
   explicit Owner(Heard *heard) : heard_(heard) {}
-  bool Acknowledge(const LaneHeight &now) override {
+  bool Acknowledge(const LaneHeight &now, bool) override {
     std::lock_guard lock(heard_->mutex);
     CHECK(heard_->ended == 0);
     CHECK(now.height > heard_->height && now.pair.id <= now.height);
@@ -133,6 +149,19 @@ class Owner : public LaneOwner {
     heard_->height = now.height;
     heard_->changed.notify_all();
     return true;
+  }
+  // As if the client had answered at once.
+  void Look(Lane *lane, const KvOthers *others) override {
+    if (lane == nullptr || others->load() != 0) return;
+    std::unique_lock lock(heard_->mutex);
+    if (heard_->answers == 0) return;
+    heard_->answers--;
+    uint64_t id = heard_->height + 1;
+    lock.unlock();
+    ByteBuffer run = RunOf(id, id, 10);
+    std::lock_guard intake(heard_->intake);
+    CHECK(lane->Take(id, id, &run));
+    lane->Digest();
   }
   void Room() override { Count(&heard_->rooms); }
   void WantsEnd() override { Count(&heard_->wants_end); }
@@ -173,19 +202,6 @@ struct Place {
   std::shared_ptr<KvCommitQueue> queue;
   std::shared_ptr<Lane> lane;
 };
-
-/// Records of events with so many payload bytes each, from `first` on.
-ByteBuffer RunOf(uint64_t first, uint64_t last, uint64_t payload_bytes) {
-  ByteBuffer run;
-  for (uint64_t id = first; id <= last; id++) {
-    Bytes record(seguro_record_bytes(payload_bytes), 0);
-    seguro_record_begin(record.data(), id, payload_bytes);
-    for (uint64_t i = 0; i < payload_bytes; i++) record[SEGURO_RECORD_HEADER_BYTES + i] = static_cast<uint8_t>(id + i);
-    run.Reserve(record.size(), SIZE_MAX);
-    run.Append(record.data(), record.size());
-  }
-  return run;
-}
 
 bool Give(Lane *lane, uint64_t first, uint64_t last, uint64_t payload_bytes = 100) {
   ByteBuffer run = RunOf(first, last, payload_bytes);
@@ -256,6 +272,21 @@ void LanesShareACommit() {
   place.heard.Await([&] { return place.heard.height == 3; });
   CHECK(place.store->commits() <= 3);
   CHECK_EQUAL(BlocksOf(&place, 2).size(), 1);
+}
+
+void AnswersAreTakenWhereTheyCome() {
+  Place place;
+  place.store->Open();
+  place.heard.answers = 500;
+  {
+    std::lock_guard intake(place.heard.intake);
+    CHECK(Give(place.lane.get(), 2, 2));
+  }
+  place.heard.Await([&] { return place.heard.height == 502; });
+  place.lane->Stop();
+  place.heard.Await([&] { return place.heard.ended == 1; });
+  CHECK_EQUAL(place.lane->height().pair.id, 502);
+  CHECK_EQUAL(BlocksOf(&place).size(), 501);
 }
 
 void TooMuchInFlight() {
@@ -378,6 +409,7 @@ int main() {
   RUN(OneByOne);
   RUN(WhatWaitsIsTheNextCommit);
   RUN(LanesShareACommit);
+  RUN(AnswersAreTakenWhereTheyCome);
   RUN(TooMuchInFlight);
   RUN(ItDrainsBeforeItEnds);
   RUN(NothingIsAcknowledgedBehindAFence);
