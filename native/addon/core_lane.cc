@@ -1,6 +1,7 @@
 // Runs in, blocks out: one group of blocks is being committed while the next ones pile up.
 #include "core_lane.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -22,12 +23,17 @@ constexpr size_t kCrcAt = 132;
 
 /** After a commit of at most so much its client is taken for one that waits for each acknowledgement. */
 constexpr size_t kLookBytes = 64 << 10;
+/** So much is digested at once by whoever took it, in some microseconds. */
+constexpr size_t kQuickBytes = 16 << 10;
+/** Before another lane has its turn. */
+constexpr int kRunsATurn = 8;
 
 }  // namespace
 
-Lane::Lane(LaneStart start, std::shared_ptr<KvCommitQueue> queue, std::unique_ptr<LaneOwner> owner)
+Lane::Lane(LaneStart start, std::shared_ptr<KvCommitQueue> queue, std::shared_ptr<LaneDigester> digester, std::unique_ptr<LaneOwner> owner)
     : start_(std::move(start)),
       queue_(std::move(queue)),
+      digester_(std::move(digester)),
       owner_(std::move(owner)),
       chain_(start_.at.pair.id, start_.at.pair.digest),
       taken_id_(start_.at.height),
@@ -44,6 +50,7 @@ bool Lane::Take(uint64_t first_id, uint64_t last_id, ByteBuffer *bytes) {
     auto run = std::make_shared<LaneRun>(LaneRun{std::move(*bytes), first_id, last_id});
     in_flight_bytes_ += run->bytes.size();
     undigested_.push_back(run);
+    undigested_bytes_ += run->bytes.size();
     waiting_.push_back(std::move(run));
     enqueue = !std::exchange(queued_, true);
   }
@@ -53,26 +60,57 @@ bool Lane::Take(uint64_t first_id, uint64_t last_id, ByteBuffer *bytes) {
 }
 
 void Lane::Digest() {
-  for (const RunPtr &run : undigested_) {
-    if (chain_.Advance(run->bytes.data(), run->bytes.size(), UINT64_MAX) != nullptr || chain_.id() != run->last_id) {
-      // The assembler has checked these very bytes.
-      std::unique_lock lock(mutex_);
-      Fail(LaneEnding::kFailed, "store-failed", "invariant: the digest chain does not follow what was checked");
+  bool quick = true;
+  {
+    std::lock_guard lock(mutex_);
+    // Whoever is at it goes on to the end.
+    if (digesting_ || undigested_.empty()) return;
+    digesting_ = true;
+    quick = undigested_bytes_ <= kQuickBytes;
+  }
+  if (!quick && digester_->Submit(shared_from_this())) return;
+  while (DigestSome()) {
+  }
+}
+
+bool Lane::DigestSome() {
+  for (int run = 0; run < kRunsATurn; run++) {
+    if (!DigestNext()) return false;
+  }
+  return true;
+}
+
+bool Lane::DigestNext() {
+  RunPtr run;
+  {
+    std::unique_lock lock(mutex_);
+    if (undigested_.empty() || failed_) {
+      digesting_ = false;
       EndIfDone(&lock);
-      break;
+      return false;
+    }
+    run = undigested_.front();
+  }
+  const char *wrong = chain_.Advance(run->bytes.data(), run->bytes.size(), UINT64_MAX);
+  bool room = false;
+  {
+    std::lock_guard lock(mutex_);
+    undigested_.pop_front();
+    undigested_bytes_ -= run->bytes.size();
+    if (wrong != nullptr || chain_.id() != run->last_id) {
+      // The assembler has checked these very bytes.
+      Fail(LaneEnding::kFailed, "store-failed", "invariant: the digest chain does not follow what was checked");
+      return true;
     }
     LanePair pair;
     pair.id = chain_.id();
     std::memcpy(pair.digest, chain_.digest(), sizeof pair.digest);
-    AddPair(pair);
+    early_.push_back(pair);
+    SettlePairs();
+    room = FindsRoom();
   }
-  undigested_.clear();
-}
-
-void Lane::AddPair(const LanePair &pair) {
-  std::lock_guard lock(mutex_);
-  early_.push_back(pair);
-  SettlePairs();
+  if (room) owner_->Room();
+  return true;
 }
 
 void Lane::SettlePairs() {
@@ -86,7 +124,7 @@ void Lane::Stop() {
 }
 
 void Lane::EndIfDone(std::unique_lock<std::mutex> *lock) {
-  bool done = (stopping_ || failed_) && !queued_ && !ended_;
+  bool done = (failed_ || (stopping_ && undigested_.empty())) && !queued_ && !digesting_ && !ended_;
   if (!done) return;
   ended_ = true;
   lock->unlock();
@@ -95,8 +133,15 @@ void Lane::EndIfDone(std::unique_lock<std::mutex> *lock) {
 
 bool Lane::HasRoom() {
   std::lock_guard lock(mutex_);
-  starved_ = starved_ || in_flight_bytes_ >= start_.in_flight_bytes;
+  // The same runs, from one on: the more of both is what is not durable and digested.
+  starved_ = starved_ || std::max(in_flight_bytes_, undigested_bytes_) >= start_.in_flight_bytes;
   return !starved_;
+}
+
+bool Lane::FindsRoom() {
+  bool room = starved_ && !failed_ && !ended_ && std::max(in_flight_bytes_, undigested_bytes_) < start_.in_flight_bytes / 2;
+  if (room) starved_ = false;
+  return room;
 }
 
 bool Lane::busy() const {
@@ -198,8 +243,7 @@ void Lane::Settled(const uint8_t *outcomes, const KvOthers *others) {
 bool Lane::Release(size_t bytes) {
   std::unique_lock lock(mutex_);
   in_flight_bytes_ -= bytes;
-  bool room = starved_ && !failed_ && in_flight_bytes_ < start_.in_flight_bytes / 2;
-  if (room) starved_ = false;
+  bool room = FindsRoom();
   bool again = !failed_ && !waiting_.empty();
   queued_ = again;
   if (!again && (stopping_ || failed_)) {

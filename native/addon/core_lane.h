@@ -11,6 +11,7 @@
 #include "core_bytes.h"
 #include "core_digest.h"
 #include "kv_commit_queue.h"
+#include "lane_digester.h"
 #include "wire/block.h"
 
 namespace seguro {
@@ -87,13 +88,15 @@ class LaneOwner {
 class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
  public:
   /** Only where Sha256Missing() is null. Throws std::runtime_error for a chain that is not at the height. */
-  Lane(LaneStart start, std::shared_ptr<KvCommitQueue> queue, std::unique_ptr<LaneOwner> owner);
+  Lane(LaneStart start, std::shared_ptr<KvCommitQueue> queue, std::shared_ptr<LaneDigester> digester, std::unique_ptr<LaneOwner> owner);
 
   /** False for a run that does not follow, and after Stop or a failure: it is left alone then. */
   bool Take(uint64_t first_id, uint64_t last_id, ByteBuffer *bytes);
-  /** Brings the chain to the end of what was taken. */
+  /** Brings the chain to the end of what was taken, here if that is quick, else on the digester's thread. */
   void Digest();
-  /** Nothing more is taken. Everything must have been digested. */
+  /** For the digester. True when there is more to do, and it should be called again. */
+  bool DigestSome();
+  /** Nothing more is taken. */
   void Stop();
   /** False while so much is in flight that nothing should be read; Room is said when that has passed. */
   bool HasRoom();
@@ -124,8 +127,11 @@ class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
   void WriteHeader(Block *block) const;
   KvMember MemberOf(const Block &block) const;
   bool Release(size_t bytes);
+  /** Whether Room must be said now. The lock is held. */
+  bool FindsRoom();
   void Acknowledge(bool look);
-  void AddPair(const LanePair &pair);
+  /** The next run's pair; false when there is no run, or no need any more. */
+  bool DigestNext();
   void SettlePairs();
   void Fail(LaneEnding ending, const std::string &code, const std::string &message);
   /** Says Ended when it is so, without the lock. */
@@ -133,11 +139,13 @@ class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
 
   const LaneStart start_;
   const std::shared_ptr<KvCommitQueue> queue_;
+  const std::shared_ptr<LaneDigester> digester_;
   const std::unique_ptr<LaneOwner> owner_;
 
-  // Whoever has the ring's intake.
+  // Whoever has set digesting_.
   DigestCore chain_;
-  std::vector<RunPtr> undigested_;
+
+  // Whoever has the ring's intake.
   uint64_t taken_id_;
 
   // The committing thread alone.
@@ -149,6 +157,9 @@ class Lane : public KvCommitSource, public std::enable_shared_from_this<Lane> {
   /** Of events that are not durable yet, ascending. */
   std::deque<LanePair> early_;
   size_t in_flight_bytes_ = 0;
+  std::deque<RunPtr> undigested_;
+  size_t undigested_bytes_ = 0;
+  bool digesting_ = false;
   /** The queue has us, or is committing what we gave. */
   bool queued_ = false;
   bool starved_ = false;

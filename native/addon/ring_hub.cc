@@ -102,6 +102,7 @@ void RingHub::Stop() {
   }
   mailbox_->Wake();
   if (thread_.joinable()) thread_.join();
+  digester_->Stop();
 }
 
 RingHub::SessionPtr RingHub::Find(Napi::Env env, uint32_t id) const {

@@ -91,6 +91,7 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   std::vector<SessionPtr> rising_;
 
   std::shared_ptr<RingMailbox> mailbox_;
+  const std::shared_ptr<LaneDigester> digester_ = std::make_shared<LaneDigester>();
   std::mutex mutex_;
   bool stopping_ = false;
   bool delivering_ = false;

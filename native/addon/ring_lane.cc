@@ -52,10 +52,13 @@ void RingHub::StartLane(const Napi::CallbackInfo &info) {
   start.block_bytes = static_cast<size_t>(info[8].As<Napi::Number>().Int64Value());
   start.in_flight_bytes = static_cast<size_t>(info[9].As<Napi::Number>().Int64Value());
   try {
-    session->lane = std::make_shared<Lane>(std::move(start), std::move(queue), std::make_unique<RingLaneOwner>(session, mailbox_));
+    session->lane =
+        std::make_shared<Lane>(std::move(start), std::move(queue), digester_, std::make_unique<RingLaneOwner>(session, mailbox_));
   } catch (const std::runtime_error &error) {
     throw Napi::Error::New(env, error.what());
   }
+  // Its end is waited for, perhaps by nothing else that would keep the process alive.
+  if (lanes_.empty()) napi_ref_threadsafe_function(env_, deliver_);
   lanes_.emplace(session->id, session);
   mailbox_->Tell(Command::kStartLane, std::move(session));
 }
@@ -84,6 +87,7 @@ Napi::Value RingHub::EndLane(const Napi::CallbackInfo &info) {
   LaneEnd end = found->second->lane->end();
   found->second->lane.reset();
   lanes_.erase(found);
+  if (lanes_.empty()) napi_unref_threadsafe_function(env_, deliver_);
   auto result = Napi::Object::New(info.Env());
   result.Set("ending", static_cast<uint32_t>(end.ending));
   result.Set("code", end.code);

@@ -183,6 +183,7 @@ struct Place {
   ~Place() {
     store->Open();
     queue->Stop();
+    digester->Stop();
   }
 
   std::shared_ptr<Lane> NewLane(Heard *whose, uint8_t name) {
@@ -194,12 +195,13 @@ struct Place {
     start.at.height = start.at.pair.id = 1;
     start.block_bytes = kBlockBytes;
     start.in_flight_bytes = kInFlightBytes;
-    return std::make_shared<Lane>(std::move(start), queue, std::make_unique<Owner>(whose));
+    return std::make_shared<Lane>(std::move(start), queue, digester, std::make_unique<Owner>(whose));
   }
 
   Heard heard;
   std::shared_ptr<GatedStore> store;
   std::shared_ptr<KvCommitQueue> queue;
+  std::shared_ptr<LaneDigester> digester = std::make_shared<LaneDigester>();
   std::shared_ptr<Lane> lane;
 };
 
@@ -287,6 +289,19 @@ void AnswersAreTakenWhereTheyCome() {
   place.heard.Await([&] { return place.heard.ended == 1; });
   CHECK_EQUAL(place.lane->height().pair.id, 502);
   CHECK_EQUAL(BlocksOf(&place).size(), 501);
+}
+
+void LongRunsAreDigestedElsewhere() {
+  Place place;
+  place.store->Open();
+  for (uint64_t id = 2; id < 200; id++) {
+    while (!place.lane->HasRoom()) std::this_thread::yield();
+    CHECK(Give(place.lane.get(), id, id, id % 3 == 0 ? 10 : 40'000));
+  }
+  place.lane->Stop();
+  place.heard.Await([&] { return place.heard.ended == 1; });
+  CHECK_EQUAL(place.lane->height().height, 199);
+  CHECK_EQUAL(place.lane->height().pair.id, 199);
 }
 
 void TooMuchInFlight() {
@@ -410,6 +425,7 @@ int main() {
   RUN(WhatWaitsIsTheNextCommit);
   RUN(LanesShareACommit);
   RUN(AnswersAreTakenWhereTheyCome);
+  RUN(LongRunsAreDigestedElsewhere);
   RUN(TooMuchInFlight);
   RUN(ItDrainsBeforeItEnds);
   RUN(NothingIsAcknowledgedBehindAFence);
