@@ -51,8 +51,8 @@ struct RingOptions {
 };
 
 /**
- * One session's memory. The consumer's methods belong to the hub's thread, the producer's to the JavaScript thread; each keeps its own
- * indices in private memory. Nothing the client writes into the shared memory can do more than end the session.
+ * One session's memory. The consumer and the producer belong to one thread at a time each (ring_session.h says by which mutex), and keep
+ * their own indices in private memory. Nothing the client writes into the shared memory can do more than end the session.
  */
 class RingMemory {
  public:
