@@ -1,6 +1,7 @@
 /* A writer over a ring that does what its stdin says, a line at a time: `lane_client SOCKET SHIP`.
  *
  *   s COUNT BYTES   append events, waiting for each
+ *   j COUNT BYTES   the same with pauses in between, some shorter and some longer than the sidecar looks for the next event
  *   a COUNT BYTES   append events without waiting, then wait for all
  *   f COUNT BYTES   append events and do not wait
  *   b COUNT BYTES   append them as an atomic batch and wait
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "seguro.h"
 
@@ -35,8 +37,20 @@ static const uint8_t *payload_of(uint64_t id, uint64_t bytes) {
   return payload;
 }
 
-static int append(seguro *handle, uint64_t count, uint64_t bytes, bool is_each_waited) {
+static void pause_between(uint64_t id) {
+  long pause_us = (long)(id * 0x9e3779b97f4a7c15u >> 57); /* 0 to 127 */
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  do {
+    clock_gettime(CLOCK_MONOTONIC, &now);
+  } while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < pause_us);
+}
+
+static int append(seguro *handle, uint64_t count, uint64_t bytes, bool is_each_waited, bool is_paused) {
   for (uint64_t i = 0; i < count; i++) {
+    if (is_paused) {
+      pause_between(next_id);
+    }
     int rc = seguro_append(handle, next_id, payload_of(next_id, bytes), bytes, TIMEOUT_MS);
     if (rc == 0 && is_each_waited) {
       rc = seguro_wait(handle, next_id, TIMEOUT_MS);
@@ -103,13 +117,15 @@ static int read_back(seguro *handle) {
 static int obey(seguro *handle, char verb, uint64_t count, uint64_t bytes) {
   switch (verb) {
     case 's':
-      return append(handle, count, bytes, true);
+      return append(handle, count, bytes, true, false);
+    case 'j':
+      return append(handle, count, bytes, true, true);
     case 'a': {
-      int rc = append(handle, count, bytes, false);
+      int rc = append(handle, count, bytes, false, false);
       return rc != 0 ? rc : seguro_wait(handle, next_id - 1, TIMEOUT_MS);
     }
     case 'f': {
-      int rc = append(handle, count, bytes, false);
+      int rc = append(handle, count, bytes, false, false);
       return rc != 0 ? rc : seguro_flush(handle);
     }
     case 'b':

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import t, { type Test } from "tap";
+import { Client } from "../../src/client/client.ts";
 import { BLOCK_HEADER_BYTES, decodeBlockHeader, encodeBlockHeader } from "../../src/log/block.ts";
 import { digestBefore } from "../../src/log/digest.ts";
 import { createDigestChain } from "../../src/native/digest-chain.ts";
@@ -16,6 +17,7 @@ import { compileLane, LaneClient } from "./lane-client.ts";
 import { testFolder } from "./native.ts";
 
 const RUNS = Number(process.env.SEGURO_TEST_LANE_RUNS ?? 12);
+const PAUSES = 4000;
 const SHIP = "~zod";
 const NAME: LogName = { ship: makeShip(0n, "fake"), log: 1 };
 const program = compileLane(testFolder(t));
@@ -187,6 +189,47 @@ t.test("a second writer's claim fences the lane", async (t) => {
   await place.end();
 });
 
+t.test("pauses as long as the sidecar looks for the next event: nobody sleeps while there is something to do", async (t) => {
+  const place = await start(testFolder(t), true);
+  const clients = ["~zod", "~nec"].map((ship) => new LaneClient(program, place.sidecar.socketPath, ship));
+  for (const ship of [0, 1]) {
+    const alone = clients[ship];
+    t.equal(await alone?.say(`j ${PAUSES} 100`), `ok ${PAUSES}`);
+  }
+  const together = await Promise.all(clients.map((client) => client.say(`j ${PAUSES} 100`)));
+  t.strictSame(together, [`ok ${2 * PAUSES}`, `ok ${2 * PAUSES}`]);
+  await Promise.all(clients.map((client) => client.end()));
+  await place.end();
+});
+
+t.test("a ship that is fenced by hand with commits in flight, and claimed at once by another client", async (t) => {
+  const place = await start(testFolder(t), true);
+  const admin = await Client.connect(place.sidecar.socketPath, null);
+  await admin.open({ role: "admin" });
+  const first = new LaneClient(program, place.sidecar.socketPath);
+  t.equal(await first.say("s 5 100"), "ok 5");
+  const flood = first.say("a 200000 300");
+  await sleep(20);
+  await admin.admin({ verb: "fence", ship: SHIP, kind: "fake" });
+  const second = new LaneClient(program, place.sidecar.socketPath);
+  const began = BigInt((await second.say("s 1 9")).split(" ")[1] ?? "0");
+  t.equal(await flood, "error fenced");
+  t.match(await second.say("s 20 9"), /^ok/);
+  t.match(await second.say("r"), /^ok/);
+  await second.end();
+  await first.end();
+  await admin.close();
+  const blocks = await blocksOf(place.kv);
+  t.equal((await judge(blocks)).wrong, null);
+  const epochs = blocks.map(({ first: id, value }) => ({ id, epoch: decodeBlockHeader(value).epoch }));
+  t.strictSame(
+    epochs.filter(({ id, epoch }) => epoch > 1n !== id >= began),
+    [],
+    "each writer's events are its own",
+  );
+  await place.end();
+});
+
 t.test("a client that is killed with commits in flight, and comes again", async (t) => {
   const place = await start(testFolder(t), true);
   for (let round = 1; round <= 8; round++) {
@@ -229,7 +272,6 @@ t.test("live readers hear of what a lane brings, and everybody sees what was ack
   const writer = new LaneClient(program, place.sidecar.socketPath);
   for (let round = 1; round <= 30; round++) {
     t.equal(await writer.say("s 3 10"), `ok ${3 * round}`);
-    const { Client } = await import("../../src/client/client.ts");
     const reader = await Client.connect(place.sidecar.socketPath, SHIP);
     t.equal((await reader.open({ role: "read", kind: "fake" })).height, BigInt(3 * round));
     await reader.close();
