@@ -23,6 +23,9 @@ struct RingItem {
     kEnded = 6,      // the client has gone, and all it left was handed on
     kRoom = 7,       // there may be room for output again
     kGone = 8,       // the client has gone: nobody takes output any more, what it left still comes
+    kHeld = 9,       // nothing more comes until JavaScript says so (docs/lane.md)
+    kRose = 10,      // the session's lane has made events durable
+    kLaneEnd = 11,   // the session's lane has ended: what follows comes to JavaScript again
   };
   explicit RingItem(Kind kind) : kind(kind) {}
 
@@ -48,8 +51,8 @@ struct RingOptions {
 };
 
 /**
- * One session's memory. The consumer's methods belong to the hub's thread, the producer's to the JavaScript thread; each keeps its own
- * indices in private memory. Nothing the client writes into the shared memory can do more than end the session.
+ * One session's memory. The consumer and the producer belong to one thread at a time each (ring_session.h says by which mutex), and keep
+ * their own indices in private memory. Nothing the client writes into the shared memory can do more than end the session.
  */
 class RingMemory {
  public:

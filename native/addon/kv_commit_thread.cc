@@ -1,11 +1,32 @@
-// A thread that commits, started with its environment and joined before the JavaScript around it goes.
+// A store's commit queue, started with its environment and stopped before the JavaScript around it goes.
 #include "kv_commit_thread.h"
 
 #include <utility>
 
 namespace seguro {
 
-KvCommitThread::KvCommitThread(Napi::Env env) : env_(env) {
+class KvCommitThread::Task : public KvCommitTask {
+ public:
+  Task(napi_threadsafe_function deliver, std::unique_ptr<KvCommitJob> job) : deliver_(deliver), job_(std::move(job)) {}
+
+  void Run() override {
+    job_->Run();
+    KvCommitJob *done = job_.release();
+    if (napi_call_threadsafe_function(deliver_, done, napi_tsfn_nonblocking) != napi_ok) {
+      done->Forget();
+      delete done;
+    }
+  }
+
+  // Its promise has nobody left to hear it.
+  void Drop() override { job_->Forget(); }
+
+ private:
+  napi_threadsafe_function deliver_;
+  std::unique_ptr<KvCommitJob> job_;
+};
+
+KvCommitThread::KvCommitThread(Napi::Env env, std::shared_ptr<KvStore> store) : env_(env) {
   napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "seguro store commit"), 0, 1, nullptr,
                                                        nullptr, this, Deliver, &deliver_);
   if (status != napi_ok) throw Napi::Error::New(env, "no thread-safe function could be made");
@@ -13,42 +34,20 @@ KvCommitThread::KvCommitThread(Napi::Env env) : env_(env) {
   napi_unref_threadsafe_function(env, deliver_);
   // Hooks run in reverse order: this one, which joins the thread, before that of the thread-safe function that it calls.
   napi_add_env_cleanup_hook(env, OnExit, this);
-  thread_ = std::thread([this] { Loop(); });
+  queue_ = std::make_shared<KvCommitQueue>(std::move(store));
 }
 
 KvCommitThread::~KvCommitThread() {
   // Where the environment went first, Node has freed the thread-safe function, and the thread is joined.
   if (exited_) return;
   napi_remove_env_cleanup_hook(env_, OnExit, this);
-  Join();
+  queue_->Stop();
   napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
 }
 
 void KvCommitThread::Submit(std::unique_ptr<KvCommitJob> job) {
   if (under_way_++ == 0) napi_ref_threadsafe_function(env_, deliver_);
-  {
-    std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(job));
-  }
-  wake_.notify_one();
-}
-
-void KvCommitThread::Loop() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (stopping_) return;
-    std::unique_ptr<KvCommitJob> job = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    job->Run();
-    KvCommitJob *done = job.release();
-    if (napi_call_threadsafe_function(deliver_, done, napi_tsfn_nonblocking) != napi_ok) {
-      done->Forget();
-      delete done;
-    }
-    lock.lock();
-  }
+  queue_->Submit(std::make_unique<Task>(deliver_, std::move(job)));
 }
 
 void KvCommitThread::Deliver(napi_env env, napi_value, void *context, void *data) {
@@ -69,20 +68,8 @@ void KvCommitThread::Deliver(napi_env env, napi_value, void *context, void *data
 
 void KvCommitThread::OnExit(void *data) {
   auto *self = static_cast<KvCommitThread *>(data);
-  self->Join();
+  self->queue_->Stop();
   self->exited_ = true;
-}
-
-void KvCommitThread::Join() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
-  // What never ran: its promises have nobody left to hear them.
-  for (auto &job : queue_) job->Forget();
-  queue_.clear();
 }
 
 }  // namespace seguro

@@ -52,7 +52,7 @@ KvEnvironment::KvEnvironment(const Napi::CallbackInfo &info) : Napi::ObjectWrap<
   } catch (const KvFailure &failure) {
     throw ErrorOf(info.Env(), failure);
   }
-  thread_ = std::make_unique<KvCommitThread>(info.Env());
+  thread_ = std::make_unique<KvCommitThread>(info.Env(), store_);
 }
 
 Napi::Value KvEnvironment::Commit(const Napi::CallbackInfo &info) {

@@ -17,6 +17,8 @@ class KvEnvironment : public Napi::ObjectWrap<KvEnvironment> {
 
   /// For native readers: it outlives this object, closed or not.
   const std::shared_ptr<KvStore> &store() const { return store_; }
+  /// For native writers; null once it is closed.
+  std::shared_ptr<KvCommitQueue> queue() const { return thread_ == nullptr ? nullptr : thread_->queue(); }
 
  private:
   Napi::Value Commit(const Napi::CallbackInfo &info);

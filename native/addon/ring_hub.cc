@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,16 +33,22 @@ Napi::Function RingHub::Define(Napi::Env env) {
                          InstanceMethod<&RingHub::Pause>("pause"),
                          InstanceMethod<&RingHub::Resume>("resume"),
                          InstanceMethod<&RingHub::Close>("close"),
+                         InstanceMethod<&RingHub::HoldLane>("holdLane"),
+                         InstanceMethod<&RingHub::UnholdLane>("unholdLane"),
+                         InstanceMethod<&RingHub::StartLane>("startLane"),
+                         InstanceMethod<&RingHub::StopLane>("stopLane"),
+                         InstanceMethod<&RingHub::LaneHeightInto>("laneHeightInto"),
+                         InstanceMethod<&RingHub::EndLane>("endLane"),
                      });
 }
 
-RingHub::RingHub(const Napi::CallbackInfo &info) : Napi::ObjectWrap<RingHub>(info), env_(info.Env()) {
+RingHub::RingHub(const Napi::CallbackInfo &info)
+    : Napi::ObjectWrap<RingHub>(info), env_(info.Env()), mailbox_(std::make_shared<RingMailbox>()) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event event{};
   event.events = EPOLLIN;
   // Counted from a random number, so that no ring is taken for one of the process before this.
-  bool ready = epoll_ >= 0 && wake_ >= 0 && epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) == 0 &&
+  bool ready = epoll_ >= 0 && mailbox_->descriptor() >= 0 && epoll_ctl(epoll_, EPOLL_CTL_ADD, mailbox_->descriptor(), &event) == 0 &&
                getrandom(&generation_, sizeof generation_, 0) == static_cast<ssize_t>(sizeof generation_);
   if (!ready) {
     std::string why = std::strerror(errno);
@@ -81,8 +86,7 @@ RingHub::~RingHub() {
 
 void RingHub::CloseDescriptors() {
   if (epoll_ >= 0) close(epoll_);
-  if (wake_ >= 0) close(wake_);
-  epoll_ = wake_ = -1;
+  epoll_ = -1;
 }
 
 void RingHub::OnExit(void *data) {
@@ -91,27 +95,14 @@ void RingHub::OnExit(void *data) {
   self->exited_ = true;
 }
 
-void RingHub::Wake() {
-  uint64_t one = 1;
-  // It can fail only when the count is full, and then the thread is awake.
-  [[maybe_unused]] ssize_t ignored = write(wake_, &one, sizeof one);
-}
-
 void RingHub::Stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  Wake();
+  mailbox_->Wake();
   if (thread_.joinable()) thread_.join();
-}
-
-void RingHub::Tell(Command command, const SessionPtr &session) {
-  {
-    std::lock_guard lock(mutex_);
-    commands_.emplace_back(command, session);
-  }
-  Wake();
+  digester_->Stop();
 }
 
 RingHub::SessionPtr RingHub::Find(Napi::Env env, uint32_t id) const {
@@ -181,7 +172,7 @@ Napi::Value RingHub::Start(const Napi::CallbackInfo &info) {
     return Napi::String::New(env, why);
   }
   session->memory->CloseDescriptor();
-  Tell(Command::kWatch, session);
+  mailbox_->Tell(Command::kWatch, session);
   return env.Null();
 }
 
@@ -199,19 +190,25 @@ Napi::Value RingHub::Put(const Napi::CallbackInfo &info) {
   if (offset > bytes.ByteLength()) throw Napi::RangeError::New(info.Env(), "an offset beyond the bytes");
   seguro_ring_producer *producer = &session->memory->producer;
   size_t wanted = bytes.ByteLength() - offset;
+  std::lock_guard lock(session->output_mutex);
+  // Until it is published with nothing waiting behind it: frames come in several parts.
+  session->output_held = true;
   if (seguro_ring_room_known(producer) < wanted && seguro_ring_room(producer) == SEGURO_RING_BAD) {
     return Napi::Number::New(info.Env(), -1);
   }
   return Napi::Number::New(info.Env(), static_cast<double>(seguro_ring_put(producer, bytes.Data() + offset, wanted)));
 }
 
-// publish(id, wait) -> room there is now; with `wait`, 0 means that a kRoom item follows when there is some; -1 when the ring is broken
+// publish(id, wait), without `wait` once everything is put -> room there is now; with `wait`, 0 means that a kRoom item follows when there is some; -1 when the ring is broken
 Napi::Value RingHub::Publish(const Napi::CallbackInfo &info) {
   SessionPtr session = SessionOf(info);
+  bool wait = info[1].As<Napi::Boolean>().Value();
+  std::lock_guard lock(session->output_mutex);
   seguro_ring_producer *producer = &session->memory->producer;
   if (seguro_ring_publish(producer)) session->RingDoorbell();
+  session->output_held = wait;
   int64_t room = 1;
-  if (info[1].As<Napi::Boolean>().Value()) {
+  if (wait) {
     // First the wish, then the look: the hub's thread sees the wish when the client's doorbell comes.
     session->wants_room.store(true);
     room = seguro_ring_producer_sleep(producer);
@@ -220,20 +217,47 @@ Napi::Value RingHub::Publish(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), static_cast<double>(room));
 }
 
+bool RingSession::PutHeight(const LaneHeight &height) {
+  constexpr uint32_t kBodyBytes = 48;
+  uint8_t frame[SEGURO_FRAME_HEADER_BYTES + kBodyBytes];
+  seguro_frame_store(frame, {kBodyBytes, SEGURO_FRAME_HEIGHT, 0, 0});
+  uint8_t *body = frame + SEGURO_FRAME_HEADER_BYTES;
+  seguro_store_u64(body, height.height);
+  seguro_store_u64(body + 8, height.pair.id);
+  std::memcpy(body + 16, height.pair.digest, sizeof height.pair.digest);
+  bool wakes = false;
+  {
+    std::lock_guard lock(output_mutex);
+    if (output_held) return false;
+    seguro_ring_producer *producer = &memory->producer;
+    auto has_room = [&](int64_t room) { return room >= static_cast<int64_t>(sizeof frame); };
+    // A broken index is JavaScript's to find, and to end the session for.
+    if (!has_room(static_cast<int64_t>(seguro_ring_room_known(producer))) && !has_room(seguro_ring_room(producer))) return false;
+    seguro_ring_put(producer, frame, sizeof frame);
+    wakes = seguro_ring_publish(producer);
+  }
+  if (wakes) RingDoorbell();
+  return true;
+}
+
 void RingHub::Pause(const Napi::CallbackInfo &info) { SessionOf(info)->paused.store(true); }
 
 void RingHub::Resume(const Napi::CallbackInfo &info) {
   SessionPtr session = SessionOf(info);
-  if (session->paused.exchange(false)) Tell(Command::kResume, session);
+  if (session->paused.exchange(false)) mailbox_->Tell(Command::kResume, session);
 }
 
 void RingHub::Close(const Napi::CallbackInfo &info) {
   SessionPtr session = SessionOf(info);
-  seguro_ring_close(&session->memory->producer);
+  {
+    std::lock_guard lock(session->output_mutex);
+    session->output_held = true;
+    seguro_ring_close(&session->memory->producer);
+  }
   // Both ways at once, so that the client hears the end now, whoever still holds a descriptor.
   shutdown(session->socket, SHUT_RDWR);
   of_javascript_.erase(session->id);
-  Tell(Command::kRemove, session);
+  mailbox_->Tell(Command::kRemove, session);
 }
 
 void RingHub::Deliver(napi_env env, napi_value callback, void *context, void *) {
@@ -264,14 +288,15 @@ void RingHub::DeliverTo(Napi::Env env, Napi::Function callback, Posted *posted) 
   auto &[session, items] = *posted;
   uint64_t bytes = 0;
   for (const RingItem &item : items) bytes += item.bytes.size();
-  if (of_javascript_.contains(session->id)) {
+  // Of its lane JavaScript hears the end in any case.
+  if (of_javascript_.contains(session->id) || lanes_.contains(session->id)) {
     auto array = Napi::Array::New(env, items.size());
     for (size_t i = 0; i < items.size(); i++) array.Set(static_cast<uint32_t>(i), RingItemToJs(env, &items[i]));
     callback.Call({Napi::Number::New(env, session->id), array});
   }
   session->queued_bytes -= bytes;
   session->queued_items -= static_cast<uint32_t>(items.size());
-  if (session->starved.exchange(false)) Tell(Command::kResume, session);
+  if (session->starved.exchange(false)) mailbox_->Tell(Command::kResume, session);
 }
 
 void InitRingHub(Napi::Env env, Napi::Object exports) { exports.Set("RingHub", RingHub::Define(env)); }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "ring_mailbox.h"
 #include "ring_session.h"
 
 namespace seguro {
@@ -29,7 +30,7 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
 
  private:
   using Posted = std::pair<SessionPtr, std::vector<RingItem>>;
-  enum class Command : uint8_t { kWatch, kResume, kRemove };
+  using Command = RingMailbox::Command;
 
   // JavaScript's thread.
   Napi::Value Create(const Napi::CallbackInfo &info);
@@ -40,9 +41,13 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   void Pause(const Napi::CallbackInfo &info);
   void Resume(const Napi::CallbackInfo &info);
   void Close(const Napi::CallbackInfo &info);
+  void HoldLane(const Napi::CallbackInfo &info);
+  void UnholdLane(const Napi::CallbackInfo &info);
+  void StartLane(const Napi::CallbackInfo &info);
+  void StopLane(const Napi::CallbackInfo &info);
+  void LaneHeightInto(const Napi::CallbackInfo &info);
+  Napi::Value EndLane(const Napi::CallbackInfo &info);
   SessionPtr SessionOf(const Napi::CallbackInfo &info);
-  void Tell(Command command, const SessionPtr &session);
-  void Wake();
   void Stop();
   void CloseDescriptors();
   static void OnExit(void *data);
@@ -53,6 +58,7 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   // The hub's thread.
   void Loop();
   void ObeyCommands();
+  void Obey(Command command, const SessionPtr &session);
   void Watch(const SessionPtr &session);
   void Hear(uint64_t id);
   void TakeTurn(const SessionPtr &session);
@@ -61,25 +67,34 @@ class RingHub : public Napi::ObjectWrap<RingHub> {
   void Finish(const SessionPtr &session);
   void Enlist(const SessionPtr &session);
   void Unwatch(RingSession *session);
+  void HandOn(const SessionPtr &session, std::vector<RingItem> items);
+  void DrainLane(const SessionPtr &session);
+  void FinishLane(const SessionPtr &session);
+  int WaitMs();
+  void TellHeights();
   void PostOne(const SessionPtr &session, RingItem::Kind kind);
   void Post(const SessionPtr &session, std::vector<RingItem> items);
 
   napi_env env_;
   napi_threadsafe_function deliver_ = nullptr;
   int epoll_ = -1;
-  int wake_ = -1;
   bool exited_ = false;
   uint32_t next_id_ = 1;
   uint64_t generation_ = 0;
   std::unordered_map<uint32_t, SessionPtr> of_javascript_;
+  /** Sessions whose lane's end JavaScript has not taken yet, closed or not. */
+  std::unordered_map<uint32_t, SessionPtr> lanes_;
 
   std::unordered_map<uint32_t, SessionPtr> of_thread_;
   std::vector<SessionPtr> ready_;
+  /** Sessions with lanes that have taken something since JavaScript was told of their height. */
+  std::vector<SessionPtr> rising_;
 
+  std::shared_ptr<RingMailbox> mailbox_;
+  const std::shared_ptr<LaneDigester> digester_ = std::make_shared<LaneDigester>();
   std::mutex mutex_;
   bool stopping_ = false;
   bool delivering_ = false;
-  std::vector<std::pair<Command, SessionPtr>> commands_;
   std::vector<Posted> posted_;
   std::thread thread_;
 };

@@ -28,7 +28,7 @@ constexpr int kEvents = 64;
  * as much, and a client that waits for each acknowledgement sends its next event within it. An idle session costs nothing.
  */
 constexpr std::chrono::microseconds kLook(60);
-/** What an epoll event of `wake_` carries; sessions count from 1. */
+/** What an epoll event of the mailbox carries; sessions count from 1. */
 constexpr uint64_t kWake = 0;
 
 /** Credit comes by itself while a client reads: looking for what follows it would only take a processor from those who send to it. */
@@ -42,7 +42,7 @@ bool IsCreditAlone(const std::vector<RingItem> &items) {
 void RingHub::Loop() {
   epoll_event events[kEvents];
   for (;;) {
-    int count = epoll_wait(epoll_, events, kEvents, ready_.empty() ? -1 : 0);
+    int count = epoll_wait(epoll_, events, kEvents, WaitMs());
     {
       std::lock_guard lock(mutex_);
       if (stopping_) return;
@@ -52,11 +52,10 @@ void RingHub::Loop() {
         Hear(events[i].data.u64);
         continue;
       }
-      // Before the commands are taken: one that is told after this wakes us again.
-      uint64_t told;
-      [[maybe_unused]] ssize_t ignored = read(wake_, &told, sizeof told);
+      mailbox_->Heard();
     }
     ObeyCommands();
+    TellHeights();
     std::vector<SessionPtr> turn;
     turn.swap(ready_);
     for (const SessionPtr &session : turn) {
@@ -67,25 +66,42 @@ void RingHub::Loop() {
 }
 
 void RingHub::ObeyCommands() {
-  std::vector<std::pair<Command, SessionPtr>> commands;
-  {
-    std::lock_guard lock(mutex_);
-    commands.swap(commands_);
-  }
-  for (auto &[command, session] : commands) {
-    switch (command) {
-      case Command::kWatch:
-        Watch(session);
-        break;
-      case Command::kResume:
-        Enlist(session);
-        break;
-      case Command::kRemove:
-        Unwatch(session.get());
-        session->removed = true;
-        of_thread_.erase(session->id);
-        break;
-    }
+  for (auto &[command, session] : mailbox_->Take()) Obey(command, session);
+}
+
+void RingHub::Obey(Command command, const SessionPtr &session) {
+  switch (command) {
+    case Command::kWatch:
+      Watch(session);
+      break;
+    case Command::kResume:
+      Enlist(session);
+      break;
+    case Command::kRemove:
+      Unwatch(session.get());
+      session->removed = true;
+      of_thread_.erase(session->id);
+      DrainLane(session);
+      break;
+    case Command::kHold:
+      session->lane_state = LaneState::kHeld;
+      PostOne(session, RingItem::kHeld);
+      break;
+    case Command::kUnhold:
+      session->lane_state = LaneState::kOff;
+      Enlist(session);
+      break;
+    case Command::kStartLane:
+      session->lane_state = LaneState::kOn;
+      session->told_height = session->lane->height().height;
+      Enlist(session);
+      break;
+    case Command::kStopLane:
+      DrainLane(session);
+      break;
+    case Command::kLaneEnded:
+      FinishLane(session);
+      break;
   }
 }
 
@@ -150,7 +166,8 @@ void RingHub::Finish(const SessionPtr &session) {
 /** True when the session's ring is not to be read now. Whoever ends that enlists it again. */
 bool RingHub::LeaveAlone(RingSession *session) {
   auto full = [&] { return session->queued_bytes.load() > kQueuedBytes || session->queued_items.load() > kQueuedItems; };
-  if (session->paused.load()) return true;
+  if (session->paused.load() || session->lane_state == LaneState::kHeld || session->lane_state == LaneState::kDraining) return true;
+  if (session->lane_state == LaneState::kOn) return !session->lane->HasRoom();
   if (!full()) return false;
   // First the wish, then the look: either JavaScript sees the wish, or we see what it took.
   session->starved.store(true);
@@ -159,6 +176,17 @@ bool RingHub::LeaveAlone(RingSession *session) {
 
 void RingHub::TakeTurn(const SessionPtr &session) {
   if (session->over || session->removed || LeaveAlone(session.get())) return;
+  std::unique_lock lock(session->intake_mutex, std::try_to_lock);
+  if (!lock) {
+    // First the wish, then the look: whoever has the intake sees the wish once he has given it back.
+    session->missed.store(true);
+    if (!lock.try_lock()) return;
+  }
+  if (!session->looked_items.empty()) {
+    HandOn(session, std::exchange(session->looked_items, {}));
+    FinishTurn(session, session->looked_bytes);
+    return;
+  }
   std::vector<RingItem> items;
   seguro_ring_consumer *consumer = &session->memory->consumer;
   uint64_t budget = session->finished && session->last_bytes_left < kTurnBytes ? session->last_bytes_left : kTurnBytes;
@@ -174,7 +202,7 @@ void RingHub::TakeTurn(const SessionPtr &session) {
   }
   if (seguro_ring_release(consumer)) session->RingDoorbell();
   if (taken > 0 && !(items.size() > 0 && IsCreditAlone(items))) session->look_until = std::chrono::steady_clock::now() + kLook;
-  Post(session, std::move(items));
+  HandOn(session, std::move(items));
   FinishTurn(session, taken);
 }
 

@@ -99,6 +99,11 @@ RingReplay::RingReplay(const Napi::CallbackInfo &info) : Napi::ObjectWrap<RingRe
 Napi::Value RingReplay::Run(const Napi::CallbackInfo &info) {
   std::shared_ptr<RingSession> session = session_.lock();
   if (running_ || session == nullptr) throw Napi::Error::New(info.Env(), "a replay was called wrongly");
+  {
+    // Until JavaScript has the ring back, and publishes behind this turn.
+    std::lock_guard lock(session->output_mutex);
+    session->output_held = true;
+  }
   credit_bytes_.store(IdOf(info[1]), std::memory_order_relaxed);
   ReplayLimits limits{IdOf(info[0]), &credit_bytes_, kTurnBytes};
   Napi::Value promise = (new ReplayWork(info.Env(), this, info.This().As<Napi::Object>(), std::move(session), limits))->Start();

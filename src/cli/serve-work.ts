@@ -125,6 +125,8 @@ function openStore(url: string, logger: Logger): Promise<Kv> {
     startedAt: new Date().toISOString(),
     time: systemTime,
     clusterFile: process.env.FDB_CLUSTER_FILE,
+    // For tests and measurements that compare the two ways of an append (docs/lane.md).
+    lanes: process.env.SEGURO_TEST_LANES !== "off",
     onStall: (seconds, what) => logger.warn({ seconds, what }, "the store does not answer"),
     onResume: () => logger.info("the store answers again"),
   });

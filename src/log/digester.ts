@@ -29,6 +29,11 @@ export class Digester {
     return this.#queue(() => this.#readThrough(id, this.#log.base));
   }
 
+  /** Somebody else has brought the log's chain further: it is taken up again where that ended. Only while nothing is being worked off. */
+  restart(): void {
+    this.#chain = null;
+  }
+
   #queue(work: () => Promise<void>): Promise<void> {
     const done = this.#last.then(work);
     // A failure is the caller's to handle; what is queued behind it fails by itself, because the chain does not follow.

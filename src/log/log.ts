@@ -1,4 +1,5 @@
 // One log as this process knows it: where it begins and ends, its newest digest, and who wants to hear of changes.
+import type { LaneHeight } from "../native/ring-lane.ts";
 import { StoreError } from "../store/errors.ts";
 import type { Kv } from "../store/kv.ts";
 import { afterPrefix, keys, type LogName } from "../store/layout.ts";
@@ -18,6 +19,8 @@ export class Log {
   /** Digests of events that are not durable yet, ascending: they count once the height reaches them. */
   #early: Pair[] = [];
   readonly #listeners = new Set<() => void>();
+  /** What is durable, from whoever writes the log in our place: it is asked whenever that matters, so that nobody hears less than a client has. */
+  #askLane: (() => LaneHeight) | null = null;
 
   constructor(name: LogName, tail: Ends) {
     this.name = name;
@@ -44,12 +47,32 @@ export class Log {
 
   /** The last acknowledged event, 0n while the log is empty. */
   get height(): bigint {
+    this.#follow();
     return this.#height;
   }
 
   /** The newest known digest; it may trail the height. */
   get pair(): Pair {
+    this.#follow();
     return this.#pair;
+  }
+
+  /** From now on the log rises as a lane says (docs/lane.md); null: as `rise` says, again. */
+  askLane(ask: (() => LaneHeight) | null): void {
+    this.#askLane = ask;
+  }
+
+  #follow(): void {
+    const at = this.#askLane?.();
+    if (at === undefined) {
+      return;
+    }
+    if (at.pair.id > this.#pair.id) {
+      this.#pair = at.pair;
+    }
+    if (at.height > this.#height) {
+      this.rise(this.#height + 1n, at.height);
+    }
   }
 
   /** Events from `firstId` to `lastId` are durable now. */

@@ -1,5 +1,6 @@
 // Seals waiting units into blocks when the committer asks, and acknowledges them in order once they are durable.
 import { freeAssembled } from "../native/assembler.ts";
+import type { LaneEnd } from "../native/ring-lane.ts";
 import type { StoreError } from "../store/errors.ts";
 import type { CommitOutcome, Kv } from "../store/kv.ts";
 import { keys } from "../store/layout.ts";
@@ -29,6 +30,8 @@ export interface SealerEvents {
   failed(error: SeguroError): void;
   /** A sealed unit's bytes are no longer needed: committed (or failed) and digested. */
   released(lengthBytes: number): void;
+  /** Everything taken so far has been acknowledged and digested. */
+  quiet(): void;
 }
 
 interface Sealed {
@@ -115,6 +118,10 @@ export class Sealer implements CommitSource {
       this.#events.failed(error);
       this.#wake();
     }
+  }
+
+  get isQuiet(): boolean {
+    return this.#failure === null && this.#units.length === 0 && this.#pendingWork === 0;
   }
 
   /** Resolves when everything taken so far has been acknowledged and digested, or the sealer has failed. */
@@ -227,10 +234,7 @@ export class Sealer implements CommitSource {
     this.#creation.settled();
     if (outcome === "check-failed") {
       // The session is told who has taken over; nothing is acknowledged any more while that is being read.
-      this.#fenced = true;
-      void fencedError(this.#kv, this.#claim.log.name.ship)
-        .then((error) => this.fail(error))
-        .finally(release);
+      void this.#sayFenced().finally(release);
       return;
     }
     sealed.durable = true;
@@ -250,10 +254,32 @@ export class Sealer implements CommitSource {
     release();
   }
 
+  /** A lane wrote in our place and has ended: what it left is gone on with, or it has failed as a commit of ours would. */
+  goOnAfter(end: LaneEnd): void {
+    this.#digester.restart();
+    if (end.ending === "failed") {
+      const { lanes } = this.#kv;
+      this.fail(lanes === undefined ? asSeguroError(new Error(end.message)) : asSeguroError(lanes.errorOf(end.code, end.message)));
+    } else if (end.ending === "fenced") {
+      this.#pendingWork++;
+      void this.#sayFenced().finally(() => this.#finishWork());
+    } else if (end.owesAcknowledgement) {
+      this.#events.acknowledged();
+    }
+  }
+
+  async #sayFenced(): Promise<void> {
+    this.#fenced = true;
+    this.fail(await fencedError(this.#kv, this.#claim.log.name.ship));
+  }
+
   #finishWork(): void {
     this.#pendingWork--;
     if (this.#pendingWork === 0 || this.#failure !== null) {
       this.#wake();
+    }
+    if (this.isQuiet) {
+      this.#events.quiet();
     }
   }
 

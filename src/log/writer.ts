@@ -1,11 +1,13 @@
 // One session's appends: judges how runs follow each other, repeats, batches and huge events, and hands what is new to the sealer.
 import type { LargePiece, Run } from "../native/assembler.ts";
+import type { LanePort } from "../native/ring-lane.ts";
 import type { Kv, Write } from "../store/kv.ts";
 import { SeguroError } from "../wire/errors.ts";
 import type { Claim } from "./claim.ts";
 import type { Committer } from "./committer.ts";
 import { Creation } from "./creation.ts";
 import { asSeguroError } from "./errors.ts";
+import { LaneSwitch } from "./lane.ts";
 import { BATCH_BYTES_MAX, IN_FLIGHT_BYTES, PIECE_BYTES } from "./limits.ts";
 import { RepeatCheck } from "./repeat.ts";
 import { splitRunAt } from "./runs.ts";
@@ -72,18 +74,26 @@ export class Writer {
   #failed = false;
   #closed = false;
   #pump: Promise<void> | null = null;
+  /** Null where appends can only come this way. */
+  #lane: LaneSwitch | null = null;
+  readonly #digests: boolean;
 
   constructor(kv: Kv, committer: Committer, claim: Claim, events: WriterEvents, digests: boolean) {
     this.claim = claim;
     this.#kv = kv;
     this.#committer = committer;
     this.#events = events;
+    this.#digests = digests;
     this.#accepted = claim.log.height;
     this.#caughtUp = !digests || claim.log.pair.id === claim.log.height;
     const sealerEvents: SealerEvents = {
-      acknowledged: () => events.acknowledged(),
+      acknowledged: () => {
+        events.acknowledged();
+        this.#lane?.want();
+      },
       failed: (error) => this.#fail(error),
       released: (lengthBytes) => this.#release(lengthBytes),
+      quiet: () => this.#lane?.tryStart(),
     };
     this.#creation = new Creation(claim.creation, kv.limits.commitsInFlight === 1);
     this.#sealer = new Sealer(kv, committer, claim, this.#creation, sealerEvents, digests);
@@ -93,6 +103,22 @@ export class Writer {
   get hasRoom(): boolean {
     this.#starved ||= this.#heldBytes >= IN_FLIGHT_BYTES;
     return !this.#starved;
+  }
+
+  /** The session's appends may go another way, while they are plain. Once, before the first of them. */
+  useLane(port: LanePort): void {
+    const store = this.#kv.lanes;
+    if (store !== undefined && this.#digests) {
+      this.#lane = new LaneSwitch(port, store, this.claim, {
+        mayHold: () => this.#caughtUp && !this.#failed && !this.#closed && this.#batch === null && this.#large === null,
+        isQuiet: () => this.#pump === null && this.#asides.size === 0 && this.#sealer.isQuiet,
+        ended: (end) => {
+          this.#accepted = this.claim.log.height;
+          this.#sealer.goOnAfter(end);
+        },
+      });
+      this.#lane.want();
+    }
   }
 
   /** Takes the next input. Ids inside a run are contiguous and its records are checked. */
@@ -128,11 +154,13 @@ export class Writer {
       this.#asides.delete(commit);
       this.#creation.settled();
       this.#sealer.resume();
+      this.#lane?.tryStart();
     }
   }
 
   async #commitAside(writes: readonly Write[], lengthBytes: number): Promise<void> {
-    if (this.#creation.pending) {
+    if (this.#creation.pending || this.#lane !== null) {
+      await this.#lane?.stop();
       await this.#creation.ready();
       if (this.#sealer.failure !== null) {
         throw this.#sealer.failure;
@@ -150,6 +178,7 @@ export class Writer {
   async close(): Promise<void> {
     this.#closed = true;
     this.#inputs = [];
+    await this.#lane?.stop();
     await this.#pump;
     for (const mode of [this.#batch, this.#large]) {
       if (mode?.kind === "stage") {
@@ -189,6 +218,7 @@ export class Writer {
       this.#fail(asSeguroError(error));
     }
     this.#pump = null;
+    this.#lane?.tryStart();
   }
 
   /** Before the first event: what blocks say of the chain then trails by what this session has in flight, however those before it ended. */

@@ -1,6 +1,7 @@
 // The rings of all sessions: one native thread drains them and reports here, in the order of each client's stream (native/addon/ring_hub.h).
 import { addon } from "./addon.ts";
 import { type Assembled, type AssemblerOptions, adoptAssembled } from "./assembler.ts";
+import { type LanePort, type NativeLanes, RingLane } from "./ring-lane.ts";
 import { type ReplayWish, RingReplay } from "./ring-replay.ts";
 
 /** What a client sent, or what became of it. */
@@ -56,7 +57,7 @@ interface NativeItem {
   readonly owned: boolean;
 }
 
-interface NativeHub {
+interface NativeHub extends NativeLanes {
   create(
     socketFd: number,
     dataBytes: number,
@@ -84,6 +85,9 @@ const BROKEN = 5;
 const ENDED = 6;
 const ROOM = 7;
 const GONE = 8;
+const HELD = 9;
+const ROSE = 10;
+const LANE_END = 11;
 
 function assembledOf(item: NativeItem): Assembled {
   const { firstId, lastId, count, recordBytes, index, last, bytes } = item;
@@ -112,6 +116,17 @@ function itemOf(item: NativeItem): RingItem | null {
   }
 }
 
+/** What a lane has to say comes by itself. */
+function saidOf(kind: number | undefined): "held" | "rose" | "ended" | null {
+  if (kind === HELD) {
+    return "held";
+  }
+  if (kind === ROSE) {
+    return "rose";
+  }
+  return kind === LANE_END ? "ended" : null;
+}
+
 /** A client's ring, named by number: see the native class for what the numbers it answers mean. */
 export interface Ring {
   readonly id: number;
@@ -122,6 +137,8 @@ export interface Ring {
 export class RingHub {
   readonly #native: NativeHub;
   readonly #listeners = new Map<number, RingListener>();
+  /** A lane that is on outlives its listener. */
+  readonly #lanes = new Map<number, RingLane>();
 
   constructor() {
     this.#native = new Native((id, items) => this.#deliver(id, items));
@@ -146,6 +163,8 @@ export class RingHub {
     const refused = this.#native.start(id, opened);
     if (refused === null) {
       this.#listeners.set(id, listener);
+    } else {
+      this.#lanes.delete(id);
     }
     return refused;
   }
@@ -165,6 +184,13 @@ export class RingHub {
     return new RingReplay(this.#native, id, wish);
   }
 
+  /** One for each ring, before `start`. */
+  lane(id: number): LanePort {
+    const lane = new RingLane(this.#native, id);
+    this.#lanes.set(id, lane);
+    return lane;
+  }
+
   pause(id: number): void {
     this.#native.pause(id);
   }
@@ -177,11 +203,28 @@ export class RingHub {
   close(id: number): void {
     this.#listeners.delete(id);
     this.#native.close(id);
+    this.#tellLane(id, "closed");
+  }
+
+  #tellLane(id: number, what: Parameters<RingLane["said"]>[0]): void {
+    const lane = this.#lanes.get(id);
+    lane?.said(what);
+    if (lane?.on !== true && !this.#listeners.has(id)) {
+      this.#lanes.delete(id);
+    }
   }
 
   #deliver(id: number, natives: readonly NativeItem[]): void {
     const listener = this.#listeners.get(id);
-    if (listener === undefined) {
+    const said = saidOf(natives[0]?.kind);
+    try {
+      if (said !== null) {
+        this.#tellLane(id, said);
+      }
+    } catch (error) {
+      listener?.failed(error);
+    }
+    if (listener === undefined || said !== null) {
       return;
     }
     try {

@@ -376,6 +376,9 @@ export class FrameSession implements Flows, FrameSink {
       return false;
     }
     this.#ring = new RingIntake(this.#writer, (header, body) => this.#frame(header, body));
+    if (this.#writer !== null && this.#host.transport.lane !== null) {
+      this.#writer.useLane(this.#host.transport.lane);
+    }
     return true;
   }
 }

@@ -3,7 +3,7 @@ import { addon } from "../native/addon.ts";
 import type { BlockSource } from "../native/ring-replay.ts";
 import { StoreError, type StoreErrorCode } from "./errors.ts";
 import { describeHolder, holderText } from "./holder.ts";
-import type { Commit, CommitOutcome, Kv, KvLimits, RangeOptions, Rows } from "./kv.ts";
+import type { Commit, CommitOutcome, Kv, KvLimits, LaneStore, RangeOptions, Rows } from "./kv.ts";
 import { rangeOptions, requireBounds, requireGroup, requireKey } from "./misuse.ts";
 import { flatten } from "./operations.ts";
 
@@ -23,6 +23,14 @@ export interface JournalSettings {
   readonly overlayBytes: number;
   readonly segmentBytes: number;
   readonly beforeDamage: boolean;
+}
+
+/** What differs from engine to engine. */
+export interface EmbeddedTraits {
+  readonly limits: KvLimits;
+  readonly settings?: JournalSettings;
+  /** Native code may give it commits by itself. */
+  readonly lanes?: boolean;
 }
 
 interface NativeEnvironment {
@@ -90,12 +98,18 @@ export function storeErrorOf(engine: EmbeddedEngine, name: string, error: unknow
   return new StoreError(error.code, `${name}: ${what}`, hintOf(engine, name, error.code), error);
 }
 
+function laneErrorOf(engine: EmbeddedEngine, name: string, code: string, message: string): StoreError {
+  const known = isStoreErrorCode(code) ? code : "store-failed";
+  return new StoreError(known, `${name}: ${message}`, hintOf(engine, name, known));
+}
+
 /** A store in a folder of its own, used by one process at a time. */
 export class EmbeddedKv implements Kv {
   readonly name: string;
   readonly limits: KvLimits;
   readonly shared = false;
   readonly blocks: BlockSource;
+  readonly lanes?: LaneStore;
   readonly #engine: EmbeddedEngine;
   readonly #native: NativeEnvironment;
   #underWay = 0;
@@ -106,7 +120,8 @@ export class EmbeddedKv implements Kv {
    * @throws StoreError `store-locked` (naming the holder), `store-missing`, `store-readonly`, `store-damaged`, `store-newer`, `store-full`,
    * `store-failed`.
    */
-  constructor(engine: EmbeddedEngine, dir: string, limits: KvLimits, options: EmbeddedOptions, settings: JournalSettings = NO_JOURNAL) {
+  constructor(engine: EmbeddedEngine, dir: string, traits: EmbeddedTraits, options: EmbeddedOptions) {
+    const { limits, settings = NO_JOURNAL, lanes = false } = traits;
     const { readOnly = false, mapBytes = MAP_BYTES, startedAt } = options;
     const create = (options.create ?? true) && !readOnly;
     this.name = `${engine}:${dir}`;
@@ -115,6 +130,9 @@ export class EmbeddedKv implements Kv {
     try {
       this.#native = new native.KvEnvironment({ engine, dir, holder: holderText(startedAt), mapBytes, create, readOnly, ...settings });
       this.blocks = { environment: this.#native };
+      if (lanes) {
+        this.lanes = { environment: this.#native, errorOf: (code, message) => laneErrorOf(engine, this.name, code, message) };
+      }
     } catch (error) {
       throw storeErrorOf(this.#engine, this.name, error);
     }

@@ -13,6 +13,8 @@ export interface JournalOptions extends EmbeddedOptions {
   readonly segmentBytes?: number;
   /** With `readOnly`: where the commit log is damaged, what lies before the damage is shown, as it was at some earlier moment. */
   readonly beforeDamage?: boolean;
+  /** False where no session shall have a lane (docs/lane.md), for tests and measurements that compare. Default true. */
+  readonly lanes?: boolean;
 }
 
 const defaultOverlayBytes = 32 * 1024 * 1024;
@@ -32,6 +34,6 @@ const limits: KvLimits = {
  * @throws StoreError as `EmbeddedKv` does.
  */
 export function openJournal(dir: string, options: JournalOptions): Kv {
-  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0, beforeDamage = false } = options;
-  return new EmbeddedKv("journal", path.resolve(dir), limits, options, { overlayBytes, segmentBytes, beforeDamage });
+  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0, beforeDamage = false, lanes = true } = options;
+  return new EmbeddedKv("journal", path.resolve(dir), { limits, settings: { overlayBytes, segmentBytes, beforeDamage }, lanes }, options);
 }

@@ -1,5 +1,6 @@
 // The ordered, transactional key-value interface every engine offers; the log's layout (src/store/layout) is written over it and nothing else.
 import type { BlockSource } from "../native/ring-replay.ts";
+import type { StoreError } from "./errors.ts";
 
 /** A condition that must hold inside the commit's own transaction: `key` has exactly these bytes, or is absent (`null`). */
 export interface Check {
@@ -67,6 +68,12 @@ export interface KvLimits {
   readonly groupMembers: number;
 }
 
+/** An open store to which native code can give commits by itself (docs/lane.md). */
+export interface LaneStore extends BlockSource {
+  /** What the code and message of a native failure are to our callers. */
+  errorOf(code: string, message: string): StoreError;
+}
+
 /**
  * An engine. Keys are 1 to 300 bytes, compared as unsigned bytes; bounds of ranges may also be empty. All methods reject with a `StoreError`
  * (errors.ts), or with a `RangeError` when the caller passes what is not allowed (a key or value of a wrong length): then nothing was done.
@@ -83,6 +90,8 @@ export interface Kv {
   readonly shared: boolean;
   /** Of an engine in this process whose rows native code can walk where they lie, as `range` would give them. */
   readonly blocks?: BlockSource;
+  /** Of an engine in this process whose commits are made by a native thread, one after the other. */
+  readonly lanes?: LaneStore;
   /** The value, or null. A private copy. */
   get(key: Buffer): Promise<Buffer | null>;
   /** Rows with `from <= key < to`, in key order (or its reverse), from one consistent snapshot. */

@@ -22,5 +22,5 @@ const limits: KvLimits = {
  * @throws StoreError as `EmbeddedKv` does.
  */
 export function openLmdb(dir: string, options: EmbeddedOptions): Kv {
-  return new EmbeddedKv("lmdb", path.resolve(dir), limits, options);
+  return new EmbeddedKv("lmdb", path.resolve(dir), { limits }, options);
 }

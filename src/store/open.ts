@@ -4,6 +4,7 @@ import type { EmbeddedOptions } from "./embedded.ts";
 import { StoreError } from "./errors.ts";
 import type { OpenFoundationOptions } from "./foundationdb/open.ts";
 import { type FoundationUrl, parseFoundationUrl } from "./foundationdb/url.ts";
+import type { JournalOptions } from "./journal.ts";
 import type { Kv } from "./kv.ts";
 
 export type StoreUrl =
@@ -12,8 +13,8 @@ export type StoreUrl =
   | { readonly engine: "journal"; readonly dir: string }
   | ({ readonly engine: "foundationdb" } & FoundationUrl);
 
-/** What every engine that knows it heeds; see `EmbeddedOptions` and `OpenFoundationOptions`. */
-export type OpenOptions = EmbeddedOptions & OpenFoundationOptions;
+/** What every engine that knows it heeds; see `EmbeddedOptions`, `JournalOptions` and `OpenFoundationOptions`. */
+export type OpenOptions = EmbeddedOptions & Pick<JournalOptions, "lanes"> & OpenFoundationOptions;
 
 const known = 'Stores are "lmdb:DIR", "journal:DIR", "memory:" and "foundationdb:[CLUSTER_FILE][?prefix=PREFIX]".';
 

@@ -1,5 +1,6 @@
 // A shared-memory ring as a transport: output goes straight into the memory, what does not fit waits here in order (docs/ring.md).
 import type { RingHub, RingItem, RingListener } from "../native/ring-hub.ts";
+import type { LanePort } from "../native/ring-lane.ts";
 import type { Replayed, ReplayWish, RingReplay } from "../native/ring-replay.ts";
 import { OUTPUT_BYTES_HIGH, type Replay, type Transport, type TransportEnds } from "./transport.ts";
 
@@ -27,6 +28,7 @@ interface Waiting {
 
 export class RingTransport implements Transport {
   readonly name = "ring";
+  readonly lane: LanePort;
   readonly #hub: RingHub;
   readonly #id: number;
   readonly #events: RingEvents;
@@ -51,6 +53,7 @@ export class RingTransport implements Transport {
   constructor(hub: RingHub, id: number, times: RingTimes, events: RingEvents) {
     this.#hub = hub;
     this.#id = id;
+    this.lane = hub.lane(id);
     this.#times = times;
     this.#events = events;
   }

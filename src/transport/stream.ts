@@ -14,6 +14,7 @@ interface SocketWithHandle extends Socket {
 
 export class StreamTransport implements Transport {
   readonly name = "stream";
+  readonly lane = null;
   readonly #socket: SocketWithHandle;
   #paused = false;
   #choked = false;

@@ -1,4 +1,5 @@
 // What sessions need of a transport, whichever it is: frames out in order, backpressure both ways, an end.
+import type { LanePort } from "../native/ring-lane.ts";
 import type { Replayed, ReplayWish } from "../native/ring-replay.ts";
 
 /** Written and not yet taken by the peer: above this a sender should wait, and the peer is not read from. */
@@ -26,6 +27,8 @@ export interface Transport {
   sendThen(sent: (() => void) | undefined, ...parts: readonly Buffer[]): void;
   /** A read that goes from the store's memory into the transport's without coming by here; null where there is no such way. */
   replay(wish: ReplayWish): Replay | null;
+  /** The way for plain appends that does not come by here either; null where there is none. */
+  readonly lane: LanePort | null;
   /** Resolves when there is room for more output, or the transport has closed. */
   room(): Promise<void>;
   /** Stops reading from the peer until `resume`. */

@@ -93,7 +93,10 @@ export async function serve(args: readonly string[], options: RunOptions = {}): 
   };
 }
 
-/** `seguro serve` with its socket and an LMDB store in a folder. */
+/** The embedded engine of sidecars that do not name one; with `journal`, rings have lanes (docs/lane.md). */
+export const ENGINE = process.env.SEGURO_TEST_ENGINE ?? "lmdb";
+
+/** `seguro serve` with its socket and an embedded store in a folder. */
 export function serveIn(folder: string, ...more: string[]): Promise<Serving> {
-  return serve(["--socket", path.join(folder, "run", "s"), "--store", `lmdb:${path.join(folder, "store")}`, ...more]);
+  return serve(["--socket", path.join(folder, "run", "s"), "--store", `${ENGINE}:${path.join(folder, "store")}`, ...more]);
 }

@@ -38,6 +38,11 @@ export function compileTail(folder: string): string {
   return compile(path.join(folder, "ring_tail"), [...library, path.join(tests, "ring_tail.c")]);
 }
 
+/** One of test/native, with libseguro. */
+export function compileClient(output: string, source: string): string {
+  return compile(output, [...library, path.join(tests, source)]);
+}
+
 export function compileScribbler(folder: string): string {
   return compile(path.join(folder, "ring_scribbler"), [path.join(tests, "ring_scribbler.c")]);
 }

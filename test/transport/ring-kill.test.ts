@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
-import { serveIn } from "../cli/command.ts";
+import { ENGINE, serveIn } from "../cli/command.ts";
 import { compileDemo, startDemo, testFolder } from "./native.ts";
 
 /** Of the sidecar, each of which starts Node again; a client is up in a fraction of that, and killed more often. `.ci/run` asks for hundreds. */
@@ -55,10 +55,16 @@ t.test("a client that is killed again and again", async (t) => {
   }
 });
 
-t.test("a sidecar that is killed again and again", async (t) => {
+/** The journal too, where lanes acknowledge (docs/lane.md). */
+for (const engine of new Set([ENGINE, "journal"])) {
+  t.test(`a sidecar that is killed again and again, ${engine}`, (t) => killSidecars(t, engine));
+}
+
+async function killSidecars(t: Test, engine: string): Promise<void> {
   const folder = testFolder(t);
   const demo = compileDemo(folder);
-  let sidecar = await serveIn(folder, "--log-level", "warn");
+  const store = ["--store", `${engine}:${path.join(folder, "store")}`, "--log-level", "warn"];
+  let sidecar = await serveIn(folder, ...store);
   t.teardown(() => sidecar.end("SIGKILL"));
   const who = [sidecar.socket, "~zod", "--fake", "--transport", "ring"];
   const file = path.join(folder, "echoed");
@@ -69,7 +75,7 @@ t.test("a sidecar that is killed again and again", async (t) => {
     await sleep((kill * 7) % KILL_WITHIN_MS);
     await sidecar.end("SIGKILL");
     seen = statSync(file).size;
-    sidecar = await serveIn(folder, "--log-level", "warn");
+    sidecar = await serveIn(folder, ...store);
   }
   await growsBeyond(file, seen);
   writer.kill();
@@ -77,4 +83,4 @@ t.test("a sidecar that is killed again and again", async (t) => {
   const echoed = events.subarray(0, events.length - (events.length % RECORD_BYTES));
   const { events: log } = await startDemo(demo, [...who, "replay"], path.join(folder, "replayed")).ended;
   t.ok(log.length >= echoed.length && log.subarray(0, echoed.length).equals(echoed), "one client, one history, every acknowledgement kept");
-});
+}
