@@ -21,6 +21,8 @@ struct KvOptions {
   // Of the journal: memory of one overlay when it begins to go into the base, and the size of new segments (0: the log's default).
   uint64_t overlay_bytes = 0;
   uint64_t segment_bytes = 0;
+  // And the size beyond which a ship file is not gone on with (0: 256 MiB).
+  uint64_t ship_file_bytes = 0;
   // Of LMDB: this is the base of a journal, which nobody else may open.
   bool journal_base = false;
 };

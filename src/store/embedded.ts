@@ -22,6 +22,7 @@ export interface EmbeddedOptions {
 export interface EmbeddedSizes {
   readonly overlayBytes: number;
   readonly segmentBytes: number;
+  readonly shipFileBytes: number;
 }
 
 interface NativeEnvironment {
@@ -52,12 +53,13 @@ interface NativeOptions {
   readonly readOnly: boolean;
   readonly overlayBytes: number;
   readonly segmentBytes: number;
+  readonly shipFileBytes: number;
 }
 
 const native = addon as { KvEnvironment: new (options: NativeOptions) => NativeEnvironment };
 const oneTebibyte = 2 ** 40;
 const NO_ROWS: Buffer = Buffer.alloc(0);
-const NO_SIZES: EmbeddedSizes = { overlayBytes: 0, segmentBytes: 0 };
+const NO_SIZES: EmbeddedSizes = { overlayBytes: 0, segmentBytes: 0, shipFileBytes: 0 };
 
 const hints: Record<StoreErrorCode, string> = {
   "store-full": "Make room on the disk of the store (or raise its quota); writing goes on by itself then.",
@@ -66,6 +68,7 @@ const hints: Record<StoreErrorCode, string> = {
   "store-readonly": "Give this user the right to write there, or mount the file system for writing.",
   "store-locked": "Stop that process, or talk to it through its socket.",
   "store-newer": "Install a newer Seguro.",
+  "store-older": "Nothing was changed. Move its ships to a new store with the Seguro that wrote it.",
   "store-closed": "Open it again.",
   "store-missing": "Check the path; `seguro serve` creates a store where there is none.",
 };
@@ -92,8 +95,8 @@ export class EmbeddedKv implements Kv {
   #idle: (() => void) | undefined;
 
   /**
-   * @throws StoreError `store-locked` (naming the holder), `store-missing`, `store-readonly`, `store-damaged`, `store-newer`, `store-full`,
-   * `store-failed`.
+   * @throws StoreError `store-locked` (naming the holder), `store-missing`, `store-readonly`, `store-damaged`, `store-newer`, `store-older`,
+   * `store-full`, `store-failed`.
    */
   constructor(engine: EmbeddedEngine, dir: string, limits: KvLimits, options: EmbeddedOptions, sizes: EmbeddedSizes = NO_SIZES) {
     const { readOnly = false, mapBytes = oneTebibyte, startedAt } = options;

@@ -11,6 +11,8 @@ export interface JournalOptions extends EmbeddedOptions {
   readonly overlayBytes?: number;
   /** Size of new segments of the log, a multiple of 4096; a record takes at most three quarters of it. Default 64 MiB. */
   readonly segmentBytes?: number;
+  /** A ship file that would grow beyond this is not gone on with; another one is begun. Default 256 MiB. */
+  readonly shipFileBytes?: number;
 }
 
 const defaultOverlayBytes = 32 * 1024 * 1024;
@@ -25,11 +27,11 @@ const limits: KvLimits = {
 };
 
 /**
- * Opens the journal store in a folder (`segments`, `base`, and `seguro.lock`), with an exclusive lock that ends with the process.
+ * Opens the journal store in a folder (`segments`, `base`, `ships`, and `seguro.lock`), with an exclusive lock that ends with the process.
  *
- * @throws StoreError as `EmbeddedKv` does.
+ * @throws StoreError as `EmbeddedKv` does, and `store-older` for a folder that was written before there were ship files.
  */
 export function openJournal(dir: string, options: JournalOptions): Kv {
-  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0 } = options;
-  return new EmbeddedKv("journal", path.resolve(dir), limits, options, { overlayBytes, segmentBytes });
+  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0, shipFileBytes = 0 } = options;
+  return new EmbeddedKv("journal", path.resolve(dir), limits, options, { overlayBytes, segmentBytes, shipFileBytes });
 }
