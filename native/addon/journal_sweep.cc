@@ -1,8 +1,8 @@
-// First the catalogue's rows, then each folder against them. Only what has a ship file's name, where such a file would lie, is removed.
+// First the catalogue's rows, then each folder against them. Only what has a ship file's name, where such a file would lie, is touched.
 #include "journal_sweep.h"
 
 #include <filesystem>
-#include <set>
+#include <map>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -15,15 +15,16 @@ namespace seguro {
 
 namespace fs = std::filesystem;
 
-/// Paths of the files that have a row.
-static std::set<std::string> KnownFiles(LmdbStore &catalogue, JournalFiles &files) {
-  std::set<std::string> known;
+/// Of the files that have a row, their paths and ends.
+static std::map<std::string, uint64_t> KnownFiles(LmdbStore &catalogue, JournalFiles &files) {
+  std::map<std::string, uint64_t> known;
   LmdbReader reader(catalogue);
   JournalFileId id;
   for (bool on = reader.SeekFrom(JournalFileRowsBegin()); on && JournalIsFileRow(reader.key(), &id.log, &id.file); on = reader.Next()) {
-    known.insert(files.PathOf(id));
+    uint64_t end = JournalLoadFileRow(reader.key(), reader.value()).end;
+    known.emplace(files.PathOf(id), end);
     files.counts().files++;
-    files.counts().file_bytes += JournalLoadFileRow(reader.key(), reader.value()).end;
+    files.counts().file_bytes += end;
   }
   return known;
 }
@@ -35,15 +36,25 @@ static std::vector<fs::path> EntriesOf(const fs::path &folder) {
   return entries;
 }
 
+static void SweepFile(const fs::path &file, const std::map<std::string, uint64_t> &known) {
+  std::error_code error;
+  if (JournalFileNumber(file.filename().string()) == 0) return;
+  auto found = known.find(file.string());
+  if (found == known.end()) {
+    fs::remove(file, error);
+    return;
+  }
+  uint64_t size = fs::file_size(file, error);
+  if (!error && size > found->second) fs::resize_file(file, found->second, error);
+}
+
 void JournalSweep(LmdbStore &catalogue, JournalFiles &files) {
-  std::set<std::string> known = KnownFiles(catalogue, files);
+  std::map<std::string, uint64_t> known = KnownFiles(catalogue, files);
   std::error_code error;
   if (!fs::exists(files.dir(), error)) return;
   for (const fs::path &ship : EntriesOf(files.dir())) {
     for (const fs::path &log : EntriesOf(ship)) {
-      for (const fs::path &file : EntriesOf(log)) {
-        if (JournalFileNumber(file.filename().string()) != 0 && !known.contains(file.string())) fs::remove(file, error);
-      }
+      for (const fs::path &file : EntriesOf(log)) SweepFile(file, known);
       // Only where they are empty.
       fs::remove(log, error);
     }

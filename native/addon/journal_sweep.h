@@ -1,4 +1,4 @@
-// What earlier processes left among the ship files: files that the catalogue does not know, removed after opening.
+// What earlier processes left among the ship files: files that the catalogue does not know, and bytes behind an end.
 #pragma once
 
 #include "journal_files.h"

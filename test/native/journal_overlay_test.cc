@@ -1,5 +1,4 @@
-// Overlays over a base read as one map: random writes, freezes and takings into the base, compared with a plain map, also at earlier moments.
-// Ship files are so small that they are begun and removed all the time.
+// Overlays over a base and small ship files read as one map: random writes, freezes and takings in, compared with a plain map, also at earlier moments.
 #include <stdlib.h>
 
 #include <filesystem>
