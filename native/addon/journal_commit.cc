@@ -77,7 +77,8 @@ void JournalStore::Append(Batch *batch) {
   active_sequence_ = sequence;
   bool log_deleted = false;
   for (const KvWrite *write : batch->writes) {
-    if (write->kind == KvWrite::kPut && JournalIsFiled(write->key)) files_.counts().event_bytes += JournalWriteBytes(*write) - kJournalWriteHeaderBytes - write->key.size;
+    if (write->kind == KvWrite::kPut && JournalIsFiled(write->key))
+      files_.counts().event_bytes += JournalWriteBytes(*write) - kJournalWriteHeaderBytes - write->key.size;
     log_deleted = log_deleted || (write->kind == KvWrite::kDeleteRange && JournalIsLog(write->key));
   }
   {

@@ -15,6 +15,7 @@ namespace seguro {
 
 static constexpr size_t kFirstAheadBytes = 32 << 10;
 static constexpr size_t kAheadBytesMax = 256 << 10;
+static constexpr uint64_t kPopulateBytes = 1 << 20;
 /// Values of two runs are less than a page apart.
 static constexpr uint64_t kGapBytes = 4096;
 
@@ -27,6 +28,8 @@ void JournalFileReader::Damaged(const KvSlice &key, uint64_t offset, const std::
 void JournalFileReader::OpenFile(const KvSlice &key, uint64_t number) {
   if (file_ != nullptr && number_ == number) return;
   file_ = nullptr;
+  mapping_ = nullptr;
+  populated_begin_ = populated_end_ = 0;
   window_begin_ = window_end_ = 0;
   ahead_bytes_ = 0;
   number_ = number;
@@ -77,6 +80,27 @@ KvSlice JournalFileReader::Read(const KvSlice &key, const JournalPlace &place) {
     Damaged(key, place.offset, std::to_string(place.bytes) + " bytes there are not those that were written");
   }
   return value;
+}
+
+bool JournalFileReader::Populated(const JournalPlace &place) {
+  uint64_t end = place.offset + place.bytes;
+  if (place.offset >= populated_begin_ && end <= populated_end_) return true;
+  if (mapping_ == nullptr || mapping_->size() < end) mapping_ = file_->Map(end);
+  if (mapping_ == nullptr) return false;
+  populated_begin_ = place.offset;
+  populated_end_ = std::min<uint64_t>(mapping_->size(), place.offset + std::max<uint64_t>(place.bytes, kPopulateBytes));
+  if (mapping_->Populate(place.offset, static_cast<size_t>(populated_end_ - place.offset))) return true;
+  // Perhaps only what lies behind it is not there any more.
+  populated_end_ = end;
+  if (mapping_->Populate(place.offset, place.bytes)) return true;
+  populated_begin_ = populated_end_ = 0;
+  return false;
+}
+
+KvSlice JournalFileReader::Show(const KvSlice &key, const JournalPlace &place) {
+  OpenFile(key, place.file);
+  // Where it cannot be had this way, reading it says why.
+  return Populated(place) ? KvSlice{mapping_->bytes() + place.offset, place.bytes} : Read(key, place);
 }
 
 }  // namespace seguro

@@ -53,7 +53,10 @@ class RunWriter {
   void Flush() {
     if (fdatasync(file_->fd()) != 0) Fail(errno, "flush ");
     // What is read after this comes from the device, as far as the kernel lets go of pages.
-    posix_fadvise(file_->fd(), static_cast<off_t>(run_.begin), static_cast<off_t>(run_.end - run_.begin), POSIX_FADV_DONTNEED);
+    auto begin = static_cast<off_t>(run_.begin);
+    auto size = static_cast<off_t>(run_.end - run_.begin);
+    posix_fadvise(file_->fd(), begin, size, POSIX_FADV_DONTNEED);
+    posix_fadvise(file_->fd(), begin, size, POSIX_FADV_WILLNEED);
   }
 
  private:
@@ -63,6 +66,8 @@ class RunWriter {
       ssize_t wrote = pwritev(file_->fd(), pieces->data() + first, static_cast<int>(pieces->size() - first), static_cast<off_t>(at));
       if (wrote < 0 && errno == EINTR) continue;
       if (wrote <= 0) Fail(wrote == 0 ? EIO : errno, "write ");
+      // The device begins while the next values are gathered. A hint: the flush decides.
+      sync_file_range(file_->fd(), static_cast<off64_t>(at), wrote, SYNC_FILE_RANGE_WRITE);
       at += static_cast<uint64_t>(wrote);
       for (auto left = static_cast<size_t>(wrote); left > 0;) {
         iovec &piece = (*pieces)[first];

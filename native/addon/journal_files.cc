@@ -17,8 +17,6 @@ static constexpr size_t kOpenFilesMax = 128;
 static constexpr uint64_t kDefaultFileBytes = uint64_t{256} << 20;
 static constexpr mode_t kFileMode = 0600;
 
-JournalFile::~JournalFile() { close(fd_); }
-
 JournalFiles::JournalFiles(std::string dir, uint64_t file_bytes)
     : dir_(std::move(dir)), file_bytes_max_(file_bytes != 0 ? file_bytes : kDefaultFileBytes), readers_(std::make_shared<int>(0)) {}
 

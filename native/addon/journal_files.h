@@ -13,20 +13,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "journal_file.h"
+
 namespace seguro {
-
-/// An open file.
-class JournalFile {
- public:
-  explicit JournalFile(int fd) : fd_(fd) {}
-  ~JournalFile();
-  JournalFile(const JournalFile &) = delete;
-  JournalFile &operator=(const JournalFile &) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// A file's name: what all keys of its log begin with, and its number.
 struct JournalFileId {

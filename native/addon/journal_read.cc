@@ -54,7 +54,7 @@ void JournalStore::Walk(const KvWalk &walk, const std::function<bool(const uint8
     found = snapshot->SeekBefore(start) && KvCompare(snapshot->key(), SliceOf(walk.low)) >= 0 && snapshot->SeekFrom(snapshot->key());
   }
   while (found && KvCompare(snapshot->key(), SliceOf(walk.end)) < 0) {
-    KvSlice value = snapshot->Load(snapshot->key(), snapshot->found());
+    KvSlice value = snapshot->Show(snapshot->key(), snapshot->found());
     if (!take(value.data, value.size)) return;
     found = snapshot->Next();
   }

@@ -38,6 +38,10 @@ KvSlice JournalSnapshot::Load(const KvSlice &key, const JournalFound &found) {
   return found.in_file ? file_reader_.Read(key, JournalLoadPlace(key, found.bytes)) : found.bytes;
 }
 
+KvSlice JournalSnapshot::Show(const KvSlice &key, const JournalFound &found) {
+  return found.in_file ? file_reader_.Show(key, JournalLoadPlace(key, found.bytes)) : found.bytes;
+}
+
 bool JournalSnapshot::SeekFrom(const KvSlice &key) { return Seek(key, true); }
 
 bool JournalSnapshot::SeekBefore(const KvSlice &key) { return Seek(key, false); }

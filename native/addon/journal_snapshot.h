@@ -38,6 +38,8 @@ class JournalSnapshot {
   bool Get(const KvSlice &key, JournalFound *found) const;
   /// The bytes of what was found under the key; of a value in a ship file until the next call, and checked. Throws "store-damaged".
   KvSlice Load(const KvSlice &key, const JournalFound &found);
+  /// The same, but not checked, and not copied if that can be avoided.
+  KvSlice Show(const KvSlice &key, const JournalFound &found);
 
   // Each says whether it stands on a row then.
   bool SeekFrom(const KvSlice &key);    // the first at or after it; then only Next

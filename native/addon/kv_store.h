@@ -70,7 +70,8 @@ class KvStore {
   /// False if the key is absent. `value` is malloc'ed.
   virtual bool Get(const std::vector<uint8_t> &key, uint8_t **value, size_t *size) = 0;
   virtual KvRows Range(const KvRangeRequest &request) = 0;
-  /// Shows values where they lie, from one snapshot, until `take` says false: it must be quick, because the store reuses no page meanwhile.
+  /// Shows values where they lie, from one snapshot, until `take` says false: it must be quick, because the store reuses no page meanwhile. The store
+  /// need not check them: `take` does, by the checksums of blocks, and has `Range` say what is wrong.
   virtual void Walk(const KvWalk &walk, const std::function<bool(const uint8_t *value, size_t size)> &take) = 0;
   virtual KvFigures Figures() = 0;
   /// Waits for reads under way. Nothing may be called after it but itself.
