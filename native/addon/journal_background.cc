@@ -1,12 +1,30 @@
 // What a journal store does beside its commits: taking frozen overlays into the base, and having segments made.
+#include <algorithm>
 #include <new>
 
 #include "journal_store.h"
+#include "journal_sweep.h"
 
 namespace seguro {
 
 // After trouble it is tried again so often, also when no commit asks for it.
 static constexpr BackgroundThread::Pause kRetry{1000};
+
+// Readers are short; so often it is looked whether those have ended that keep a file.
+static constexpr BackgroundThread::Pause kReadersPause{50};
+
+BackgroundThread::Pause JournalStore::TendBase() {
+  if (!swept_) {
+    try {
+      JournalSweep(*base_, files_);
+    } catch (const KvFailure &failure) {
+      Poison(failure.what());
+    }
+    swept_ = true;
+  }
+  BackgroundThread::Pause pause = WriteBase();
+  return files_.RemoveDoomed() ? pause : std::min(pause, kReadersPause);
+}
 
 BackgroundThread::Pause JournalStore::WriteBase() {
   JournalView frozen;
@@ -19,7 +37,7 @@ BackgroundThread::Pause JournalStore::WriteBase() {
   }
   std::optional<KvFailure> trouble;
   try {
-    JournalWriteBase(*base_, frozen, {log_id_, sequence});
+    base_writer_.Write(*base_, frozen, {log_id_, sequence});
     // Before anybody who waits for room hears of it.
     log_->Release(sequence);
   } catch (const KvFailure &failure) {

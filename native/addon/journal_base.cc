@@ -1,7 +1,6 @@
-// The mark: u32 format, u32 0, u64 log id, u64 sequence, little-endian, under a key of 400 bytes ff.
+// The mark: u32 format, u32 0, u64 log id, u64 sequence, u64 next file, little-endian, under a key of 400 bytes ff.
 #include "journal_base.h"
 
-#include <cstring>
 #include <vector>
 
 #include "kv_failure.h"
@@ -10,8 +9,7 @@
 
 namespace seguro {
 
-static constexpr uint32_t kFormat = 1;
-static constexpr size_t kMarkBytes = 24;
+static constexpr uint32_t kFormat = 2;
 static constexpr size_t kMarkKeyBytes = 400;
 
 static KvSlice MarkKey() {
@@ -29,33 +27,23 @@ bool JournalReadMark(LmdbStore &base, JournalMark *mark) {
   KvSlice value{};
   if (!reader.Get(MarkKey(), &value)) return false;
   if (value.size >= 4 && seguro_load_u32(value.data) > kFormat) throw KvFailure("store-newer", "the journal was written by a newer Seguro");
-  if (value.size != kMarkBytes || seguro_load_u32(value.data) != kFormat) {
+  if (value.size >= 4 && seguro_load_u32(value.data) < kFormat) {
+    throw KvFailure("store-older", "the journal was written by a Seguro of before its first release, which kept events elsewhere");
+  }
+  if (value.size != kJournalMarkBytes || seguro_load_u32(value.data) != kFormat) {
     throw KvFailure("store-damaged", "the base does not say how far it reaches");
   }
-  *mark = {seguro_load_u64(value.data + 8), seguro_load_u64(value.data + 16)};
+  *mark = {seguro_load_u64(value.data + 8), seguro_load_u64(value.data + 16), seguro_load_u64(value.data + 24)};
   return true;
 }
 
-void JournalWriteBase(LmdbStore &base, const JournalView &view, const JournalMark &mark) {
-  KvGroup group(1);
-  std::vector<KvWrite> &writes = group.front().writes;
-  // What is deleted in whole ranges was deleted before anything of the overlay that is still there was put.
-  for (const JournalCover::Interval &interval : view.moment.cover->intervals()) {
-    auto slice = [](const std::string &text) { return KvSlice{reinterpret_cast<const uint8_t *>(text.data()), text.size()}; };
-    writes.push_back({KvWrite::kDeleteRange, slice(interval.from), slice(interval.to), {}});
-  }
-  JournalOverlayCursor cursor(view);
-  for (bool on = cursor.SeekFrom({nullptr, 0}); on; on = cursor.Next()) {
-    KvWrite write{cursor.present() ? KvWrite::kPut : KvWrite::kDelete, cursor.key(), {}, {}};
-    if (cursor.present()) write.pieces.push_back(cursor.value());
-    writes.push_back(std::move(write));
-  }
-  uint8_t bytes[kMarkBytes] = {};
-  seguro_store_u32(bytes, kFormat);
-  seguro_store_u64(bytes + 8, mark.log_id);
-  seguro_store_u64(bytes + 16, mark.sequence);
-  writes.push_back({KvWrite::kPut, MarkKey(), {}, {KvSlice{bytes, sizeof bytes}}});
-  base.Commit(group);
+KvWrite JournalMarkWrite(const JournalMark &mark, uint8_t *memory) {
+  seguro_store_u32(memory, kFormat);
+  seguro_store_u32(memory + 4, 0);
+  seguro_store_u64(memory + 8, mark.log_id);
+  seguro_store_u64(memory + 16, mark.sequence);
+  seguro_store_u64(memory + 24, mark.next_file);
+  return {KvWrite::kPut, MarkKey(), {}, {KvSlice{memory, kJournalMarkBytes}}};
 }
 
 }  // namespace seguro

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "journal_place.h"
 #include "journal_record.h"
 #include "journal_store.h"
 
@@ -18,14 +19,14 @@ static bool Equal(const KvWrite &put, KvSlice bytes) {
   return bytes.size == 0;
 }
 
-bool JournalStore::Holds(const KvMember &member, const JournalPending &pending, const JournalSnapshot &snapshot) const {
+bool JournalStore::Holds(const KvMember &member, const JournalPending &pending, JournalSnapshot &snapshot) const {
   for (const KvCheck &check : member.checks) {
     const KvWrite *put = nullptr;
     JournalPending::Known known = pending.Find(check.key, &put);
-    KvSlice value{};
-    bool present = known == JournalPending::Known::kValue || (known == JournalPending::Known::kNothing && snapshot.Get(check.key, &value));
+    JournalFound found;
+    bool present = known == JournalPending::Known::kValue || (known == JournalPending::Known::kNothing && snapshot.Get(check.key, &found));
     if (present != check.present) return false;
-    if (present && !(put != nullptr ? Equal(*put, check.value) : Equal(value, check.value))) return false;
+    if (present && !(put != nullptr ? Equal(*put, check.value) : Equal(snapshot.Load(check.key, found), check.value))) return false;
   }
   return true;
 }
@@ -74,11 +75,19 @@ void JournalStore::Append(Batch *batch) {
     throw;
   }
   active_sequence_ = sequence;
+  bool log_deleted = false;
+  for (const KvWrite *write : batch->writes) {
+    if (write->kind == KvWrite::kPut && JournalIsFiled(write->key))
+      files_.counts().event_bytes += JournalWriteBytes(*write) - kJournalWriteHeaderBytes - write->key.size;
+    log_deleted = log_deleted || (write->kind == KvWrite::kDeleteRange && JournalIsLog(write->key));
+  }
   {
     std::unique_lock lock(views_mutex_);
     views_.active.moment = active_->moment();
     if (views_.active.moment.bytes >= options_.overlay_bytes) Freeze(lock);
   }
+  // A log that was forgotten gives its files back now, and not when more has been written.
+  if (log_deleted) HastenBase();
   if (log_->wants_preparation()) segment_thread_->Wake();
   *batch = Batch();
 }
@@ -121,6 +130,12 @@ void JournalStore::WaitForRoom(size_t bytes) {
     AwaitBase(lock);
     if (base_trouble_) throw KvFailure(*base_trouble_);
   }
+}
+
+void JournalStore::HastenBase() {
+  std::unique_lock lock(views_mutex_);
+  if (views_.frozen.overlay != nullptr) AwaitBase(lock);
+  Freeze(lock);
 }
 
 bool JournalStore::Drain() {

@@ -32,7 +32,7 @@ JournalStore::JournalStore(KvOptions options, journal::Disk &disk)
   }
   views_.active = {active_, active_->moment()};
   if (options_.read_only) return;
-  base_thread_ = std::make_unique<BackgroundThread>([this] { return WriteBase(); });
+  base_thread_ = std::make_unique<BackgroundThread>([this] { return TendBase(); });
   segment_thread_ = std::make_unique<BackgroundThread>([this] { return PrepareSegments(); });
   std::unique_lock lock(views_mutex_);
   if (views_.active.moment.bytes >= options_.overlay_bytes) Freeze(lock);
@@ -74,7 +74,7 @@ void JournalStore::OpenLog() {
   }
   log_id_ = log_->log_id();
   if (!marked) {
-    JournalWriteBase(*base_, {active_, active_->moment()}, {log_id_, 0});
+    base_writer_.Write(*base_, {active_, active_->moment()}, {log_id_, 0});
   }
   log_->Release(base_sequence_);
 }

@@ -112,6 +112,8 @@ void JournalOverlay::DeleteRange(const KvSlice &from, const KvSlice &to) {
     if (node->newest.load(std::memory_order_relaxed)->present) AddVersion(node, nullptr);
   }
   cover_ = JournalCover::With(*cover_, from, to);
+  // Also where nothing of it was here: there is something for the base to take in.
+  stamp_++;
 }
 
 void JournalOverlay::Apply(const KvWrite &write) {

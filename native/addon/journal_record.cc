@@ -7,7 +7,6 @@
 namespace seguro {
 
 static constexpr uint32_t kFormat = 1;
-static constexpr size_t kWriteHeaderBytes = 8;
 
 static size_t ValueBytes(const KvWrite &write) {
   size_t size = write.kind == KvWrite::kDeleteRange ? write.to.size : 0;
@@ -15,11 +14,11 @@ static size_t ValueBytes(const KvWrite &write) {
   return size;
 }
 
-size_t JournalWriteBytes(const KvWrite &write) { return kWriteHeaderBytes + write.key.size + ValueBytes(write); }
+size_t JournalWriteBytes(const KvWrite &write) { return kJournalWriteHeaderBytes + write.key.size + ValueBytes(write); }
 
 JournalRecord::JournalRecord(std::span<const KvWrite *const> writes) {
   // Not to be moved once pieces point into it.
-  headers_.resize(kJournalRecordHeaderBytes + writes.size() * kWriteHeaderBytes);
+  headers_.resize(kJournalRecordHeaderBytes + writes.size() * kJournalWriteHeaderBytes);
   uint8_t *at = headers_.data();
   auto add = [this](const void *bytes, size_t size) {
     if (size > 0) pieces_.push_back({const_cast<void *>(bytes), size});
@@ -32,8 +31,8 @@ JournalRecord::JournalRecord(std::span<const KvWrite *const> writes) {
     seguro_store_u16(at, write->kind);
     seguro_store_u16(at + 2, static_cast<uint16_t>(write->key.size));
     seguro_store_u32(at + 4, static_cast<uint32_t>(ValueBytes(*write)));
-    add(at, kWriteHeaderBytes);
-    at += kWriteHeaderBytes;
+    add(at, kJournalWriteHeaderBytes);
+    at += kJournalWriteHeaderBytes;
     add(write->key.data, write->key.size);
     if (write->kind == KvWrite::kDeleteRange) add(write->to.data, write->to.size);
     for (const KvSlice &piece : write->pieces) add(piece.data, piece.size);
@@ -51,11 +50,11 @@ void JournalReadRecord(std::span<const uint8_t> payload, const std::function<voi
   std::span<const uint8_t> rest = payload.subspan(kJournalRecordHeaderBytes);
   KvWrite write{};
   for (uint32_t i = 0; i < count; i++) {
-    require(rest.size() >= kWriteHeaderBytes);
+    require(rest.size() >= kJournalWriteHeaderBytes);
     uint16_t kind = seguro_load_u16(rest.data());
     size_t key_bytes = seguro_load_u16(rest.data() + 2);
     size_t value_bytes = seguro_load_u32(rest.data() + 4);
-    rest = rest.subspan(kWriteHeaderBytes);
+    rest = rest.subspan(kJournalWriteHeaderBytes);
     require(kind <= KvWrite::kDeleteRange && rest.size() >= key_bytes && rest.size() - key_bytes >= value_bytes);
     KvSlice value{rest.data() + key_bytes, value_bytes};
     write.kind = static_cast<KvWrite::Kind>(kind);

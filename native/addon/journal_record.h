@@ -15,6 +15,8 @@ namespace seguro {
 
 /// Bytes of a record's payload beside its writes.
 constexpr size_t kJournalRecordHeaderBytes = 8;
+/// Of a write there, the bytes beside key and value.
+constexpr size_t kJournalWriteHeaderBytes = 8;
 
 /// Bytes that a write takes in a record.
 size_t JournalWriteBytes(const KvWrite &write);

@@ -1,12 +1,16 @@
 // Merging the layers: of those that know a key, the newest decides.
 #include "journal_snapshot.h"
 
+#include "journal_place.h"
+
 namespace seguro {
 
 static KvSlice SliceOf(const std::string &text) { return {reinterpret_cast<const uint8_t *>(text.data()), text.size()}; }
 
-JournalSnapshot::JournalSnapshot(const std::unique_lock<std::mutex> &, const JournalViews &views, LmdbStore &base)
-    : layer_count_(views.frozen.overlay == nullptr ? 1 : 2),
+JournalSnapshot::JournalSnapshot(const std::unique_lock<std::mutex> &, const JournalViews &views, LmdbStore &base, JournalFiles &files)
+    : reading_(files.BeginReading()),
+      file_reader_(files),
+      layer_count_(views.frozen.overlay == nullptr ? 1 : 2),
       layers_{Layer{views.active, JournalOverlayCursor(views.active)}, Layer{views.frozen, JournalOverlayCursor(views.frozen)}},
       base_(base) {}
 
@@ -17,16 +21,25 @@ bool JournalSnapshot::Covered(const KvSlice &key, size_t layers) const {
   return false;
 }
 
-bool JournalSnapshot::Get(const KvSlice &key, KvSlice *value) const {
+bool JournalSnapshot::Get(const KvSlice &key, JournalFound *found) const {
   for (size_t i = 0; i < layer_count_; i++) {
     JournalOverlayCursor cursor(layers_[i].view);
     if (cursor.SeekFrom(key) && KvCompare(cursor.key(), key) == 0) {
-      *value = cursor.present() ? cursor.value() : KvSlice{};
+      *found = {cursor.present() ? cursor.value() : KvSlice{}, false};
       return cursor.present();
     }
     if (layers_[i].view.moment.cover->Find(key) != nullptr) return false;
   }
-  return base_.Get(key, value);
+  found->in_file = JournalIsFiled(key);
+  return base_.Get(key, &found->bytes);
+}
+
+KvSlice JournalSnapshot::Load(const KvSlice &key, const JournalFound &found) {
+  return found.in_file ? file_reader_.Read(key, JournalLoadPlace(key, found.bytes)) : found.bytes;
+}
+
+KvSlice JournalSnapshot::Show(const KvSlice &key, const JournalFound &found) {
+  return found.in_file ? file_reader_.Show(key, JournalLoadPlace(key, found.bytes)) : found.bytes;
 }
 
 bool JournalSnapshot::SeekFrom(const KvSlice &key) { return Seek(key, true); }
@@ -77,11 +90,11 @@ bool JournalSnapshot::Decide(const KvSlice &nearest) {
     const Layer &layer = layers_[i];
     if (layer.on_row && KvCompare(layer.cursor.key(), nearest) == 0) {
       if (Covered(nearest, i) || !layer.cursor.present()) return false;
-      value_ = layer.cursor.value();
+      found_ = {layer.cursor.value(), false};
       return true;
     }
   }
-  value_ = base_.value();
+  found_ = {base_.value(), JournalIsFiled(nearest)};
   return true;
 }
 

@@ -1,10 +1,13 @@
-// One moment of a journal store: the active overlay over the frozen one over the base, read as if they were one ordered map.
+// One moment of a journal store: the active overlay over the frozen one over the base and its ship files, read as if they were one ordered map.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 
+#include "journal_file_reader.h"
+#include "journal_files.h"
 #include "journal_overlay.h"
 #include "kv_group.h"
 #include "lmdb_reader.h"
@@ -17,16 +20,26 @@ struct JournalViews {
   JournalView frozen;
 };
 
+/// A value that was found. `bytes` are its own; of one in a ship file, its place, which `JournalSnapshot::Load` resolves.
+struct JournalFound {
+  KvSlice bytes{};
+  bool in_file = false;
+};
+
 /// Any thread, one at a time. What it shows lies where it says until it goes. Throws KvFailure.
 class JournalSnapshot {
  public:
   /// `lock` holds back whoever changes `views`: the base's transaction must begin before the base takes in what the views do not have.
-  JournalSnapshot(const std::unique_lock<std::mutex> &lock, const JournalViews &views, LmdbStore &base);
+  JournalSnapshot(const std::unique_lock<std::mutex> &lock, const JournalViews &views, LmdbStore &base, JournalFiles &files);
   JournalSnapshot(const JournalSnapshot &) = delete;
   JournalSnapshot &operator=(const JournalSnapshot &) = delete;
 
   /// False if the key is absent.
-  bool Get(const KvSlice &key, KvSlice *value) const;
+  bool Get(const KvSlice &key, JournalFound *found) const;
+  /// The bytes of what was found under the key; of a value in a ship file until the next call, and checked. Throws "store-damaged".
+  KvSlice Load(const KvSlice &key, const JournalFound &found);
+  /// The same, but not checked, and not copied if that can be avoided.
+  KvSlice Show(const KvSlice &key, const JournalFound &found);
 
   // Each says whether it stands on a row then.
   bool SeekFrom(const KvSlice &key);    // the first at or after it; then only Next
@@ -35,7 +48,7 @@ class JournalSnapshot {
   bool Previous() { return MoveOn(); }
 
   KvSlice key() const { return key_; }
-  KvSlice value() const { return value_; }
+  const JournalFound &found() const { return found_; }
 
   const LmdbReader &base() const { return base_; }
 
@@ -58,13 +71,16 @@ class JournalSnapshot {
   void LeaveCovered();
   bool Covered(const KvSlice &key, size_t layers) const;
 
+  // Before the base's transaction begins: what that refers to is not removed then.
+  std::shared_ptr<const void> reading_;
+  JournalFileReader file_reader_;
   size_t layer_count_;
   std::array<Layer, 2> layers_;
   LmdbReader base_;
   bool base_on_row_ = false;
   bool forward_ = true;
   KvSlice key_{};
-  KvSlice value_{};
+  JournalFound found_;
 };
 
 }  // namespace seguro

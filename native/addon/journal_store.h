@@ -14,6 +14,8 @@
 #include "file_lock.h"
 #include "journal/log.h"
 #include "journal_base.h"
+#include "journal_base_writer.h"
+#include "journal_files.h"
 #include "journal_pending.h"
 #include "journal_snapshot.h"
 #include "kv_failure.h"
@@ -53,23 +55,29 @@ class JournalStore : public KvStore {
   void RequireUsable() const;
   void Poison(const std::string &why);
 
-  bool Holds(const KvMember &member, const JournalPending &pending, const JournalSnapshot &snapshot) const;
+  bool Holds(const KvMember &member, const JournalPending &pending, JournalSnapshot &snapshot) const;
   void Append(Batch *batch);
   uint64_t AppendRecord(const Batch &batch);
   /// Waits until the overlays may grow by so much. Throws what keeps the base from making room.
   void WaitForRoom(size_t bytes);
   /// Waits for the base to take in everything; false if it cannot at present.
   bool Drain();
+  /// Has what is committed taken into the base soon.
+  void HastenBase();
   /// The active overlay becomes the frozen one, if there is none and it holds anything; `lock` is that of the views.
   bool Freeze(const std::unique_lock<std::mutex> &lock);
   void AwaitBase(std::unique_lock<std::mutex> &lock);
 
+  /// A turn of the base's thread.
+  BackgroundThread::Pause TendBase();
   BackgroundThread::Pause WriteBase();
   BackgroundThread::Pause PrepareSegments();
 
   KvOptions options_;
   journal::Disk &disk_;
   FileLock lock_;
+  JournalFiles files_{options_.dir + "/ships", options_.ship_file_bytes};
+  JournalBaseWriter base_writer_{files_};
   std::unique_ptr<LmdbStore> base_;
   std::unique_ptr<journal::Log> log_;
   uint64_t log_id_ = 0;
@@ -86,6 +94,7 @@ class JournalStore : public KvStore {
   // How often the base writer has ended a turn, and why the last one failed.
   uint64_t base_turns_ = 0;
   std::optional<KvFailure> base_trouble_;
+  bool swept_ = false;  // the base's thread's
   std::condition_variable base_turned_;
 
   std::atomic<bool> poisoned_{false};

@@ -46,6 +46,7 @@ KvEnvironment::KvEnvironment(const Napi::CallbackInfo &info) : Napi::ObjectWrap<
   options.overlay_bytes = static_cast<uint64_t>(given.Get("overlayBytes").As<Napi::Number>().Int64Value());
   options.segment_bytes = static_cast<uint64_t>(given.Get("segmentBytes").As<Napi::Number>().Int64Value());
   options.before_damage = given.Get("beforeDamage").As<Napi::Boolean>().Value();
+  options.ship_file_bytes = static_cast<uint64_t>(given.Get("shipFileBytes").As<Napi::Number>().Int64Value());
   options.read_only = given.Get("readOnly").As<Napi::Boolean>().Value();
   try {
     store_ = OpenStore(given.Get("engine").As<Napi::String>().Utf8Value(), std::move(options));

@@ -23,6 +23,8 @@ struct KvOptions {
   uint64_t segment_bytes = 0;
   // Of the journal, beside `read_only`: where its commit log is damaged, what lies before the damage is shown.
   bool before_damage = false;
+  // And the size beyond which a ship file is not gone on with (0: 256 MiB).
+  uint64_t ship_file_bytes = 0;
   // Of LMDB: this is the base of a journal, which nobody else may open.
   bool journal_base = false;
 };
@@ -70,7 +72,8 @@ class KvStore {
   /// False if the key is absent. `value` is malloc'ed.
   virtual bool Get(const std::vector<uint8_t> &key, uint8_t **value, size_t *size) = 0;
   virtual KvRows Range(const KvRangeRequest &request) = 0;
-  /// Shows values where they lie, from one snapshot, until `take` says false: it must be quick, because the store reuses no page meanwhile.
+  /// Shows values where they lie, from one snapshot, until `take` says false: it must be quick, because the store reuses no page meanwhile. The store
+  /// need not check them: `take` does, by the checksums of blocks, and has `Range` say what is wrong.
   virtual void Walk(const KvWalk &walk, const std::function<bool(const uint8_t *value, size_t size)> &take) = 0;
   virtual KvFigures Figures() = 0;
   /// Waits for reads under way. Nothing may be called after it but itself.

@@ -1,4 +1,5 @@
 // Deleting what a log holds, a stretch of keys at a time: without reading more than the first row of each, and without long commits.
+import { StoreError } from "../store/errors.ts";
 import type { Kv, Write } from "../store/kv.ts";
 import { afterPrefix, keys, type LogName } from "../store/layout.ts";
 import { eachRow, type Row } from "../store/rows.ts";
@@ -60,15 +61,28 @@ function afterPieces(pieceBytes: number): (row: Row) => Buffer {
 
 type Commit = (writes: readonly Write[]) => Promise<unknown>;
 
+/** What cannot be read must go all the same; how long the stretch is, is not known then. */
+async function firstRow(kv: Kv, from: Buffer, end: Buffer): Promise<Row | "damaged" | null> {
+  try {
+    const [row] = [...eachRow(await kv.range(from, end, { limitRows: 1, limitBytes: 1 }))];
+    return row ?? null;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "store-damaged") {
+      return "damaged";
+    }
+    throw error;
+  }
+}
+
 /** Deletes all that begins with `prefix`; `after` gives the end of the stretch that begins with a row. */
 async function deleteAll(kv: Kv, commit: Commit, prefix: Buffer, after: (row: Row) => Buffer): Promise<void> {
   const end = afterPrefix(prefix);
   for (let from = prefix; ; ) {
-    const [row] = [...eachRow(await kv.range(from, end, { limitRows: 1, limitBytes: 1 }))];
-    if (row === undefined) {
+    const row = await firstRow(kv, from, end);
+    if (row === null) {
       return;
     }
-    const to = after(row);
+    const to = row === "damaged" ? end : after(row);
     await commit([{ kind: "delete-range", from, to }]);
     from = to;
   }

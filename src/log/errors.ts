@@ -10,6 +10,7 @@ const NAMES: Readonly<Record<StoreErrorCode, ErrorName>> = {
   "store-readonly": "store-readonly",
   "store-locked": "store-failed",
   "store-newer": "store-damaged",
+  "store-older": "store-damaged",
   "store-closed": "stopping",
   "store-missing": "store-failed",
 };

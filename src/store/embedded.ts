@@ -23,6 +23,7 @@ export interface JournalSettings {
   readonly overlayBytes: number;
   readonly segmentBytes: number;
   readonly beforeDamage: boolean;
+  readonly shipFileBytes: number;
 }
 
 /** What differs from engine to engine. */
@@ -62,13 +63,14 @@ interface NativeOptions {
   readonly overlayBytes: number;
   readonly segmentBytes: number;
   readonly beforeDamage: boolean;
+  readonly shipFileBytes: number;
 }
 
 const native = addon as { KvEnvironment: new (options: NativeOptions) => NativeEnvironment };
 /** Address space, where nobody says how much. */
 export const MAP_BYTES = 2 ** 40;
 const NO_ROWS: Buffer = Buffer.alloc(0);
-const NO_JOURNAL: JournalSettings = { overlayBytes: 0, segmentBytes: 0, beforeDamage: false };
+const NO_JOURNAL: JournalSettings = { overlayBytes: 0, segmentBytes: 0, shipFileBytes: 0, beforeDamage: false };
 
 const hints: Record<StoreErrorCode, string> = {
   "store-full": "Make room on the disk of the store (or raise its quota); writing goes on by itself then.",
@@ -77,6 +79,7 @@ const hints: Record<StoreErrorCode, string> = {
   "store-readonly": "Give this user the right to write there, or mount the file system for writing.",
   "store-locked": "Stop that process, or talk to it through its socket.",
   "store-newer": "Install a newer Seguro.",
+  "store-older": "Nothing was changed. Move its ships to a new store with the Seguro that wrote it.",
   "store-closed": "Open it again.",
   "store-missing": "Check the path; `seguro serve` creates a store where there is none.",
 };
@@ -117,8 +120,8 @@ export class EmbeddedKv implements Kv {
   #idle: (() => void) | undefined;
 
   /**
-   * @throws StoreError `store-locked` (naming the holder), `store-missing`, `store-readonly`, `store-damaged`, `store-newer`, `store-full`,
-   * `store-failed`.
+   * @throws StoreError `store-locked` (naming the holder), `store-missing`, `store-readonly`, `store-damaged`, `store-newer`, `store-older`,
+   * `store-full`, `store-failed`.
    */
   constructor(engine: EmbeddedEngine, dir: string, traits: EmbeddedTraits, options: EmbeddedOptions) {
     const { limits, settings = NO_JOURNAL, lanes = false } = traits;

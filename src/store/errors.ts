@@ -7,6 +7,7 @@ export type StoreErrorCode =
   | "store-readonly"
   | "store-locked"
   | "store-newer"
+  | "store-older"
   | "store-closed"
   | "store-missing";
 

@@ -15,6 +15,8 @@ export interface JournalOptions extends EmbeddedOptions {
   readonly beforeDamage?: boolean;
   /** False where no session shall have a lane (docs/lane.md), for tests and measurements that compare. Default true. */
   readonly lanes?: boolean;
+  /** A ship file that would grow beyond this is not gone on with; another one is begun. Default 256 MiB. */
+  readonly shipFileBytes?: number;
 }
 
 const defaultOverlayBytes = 32 * 1024 * 1024;
@@ -29,11 +31,12 @@ const limits: KvLimits = {
 };
 
 /**
- * Opens the journal store in a folder (`segments`, `base`, and `seguro.lock`), with an exclusive lock that ends with the process.
+ * Opens the journal store in a folder (`segments`, `base`, `ships`, and `seguro.lock`), with an exclusive lock that ends with the process.
  *
- * @throws StoreError as `EmbeddedKv` does.
+ * @throws StoreError as `EmbeddedKv` does, and `store-older` for a folder that was written before there were ship files.
  */
 export function openJournal(dir: string, options: JournalOptions): Kv {
-  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0, beforeDamage = false, lanes = true } = options;
-  return new EmbeddedKv("journal", path.resolve(dir), { limits, settings: { overlayBytes, segmentBytes, beforeDamage }, lanes }, options);
+  const { overlayBytes = defaultOverlayBytes, segmentBytes = 0, shipFileBytes = 0, beforeDamage = false, lanes = true } = options;
+  const settings = { overlayBytes, segmentBytes, shipFileBytes, beforeDamage };
+  return new EmbeddedKv("journal", path.resolve(dir), { limits, settings, lanes }, options);
 }

@@ -27,10 +27,21 @@ KvOptions OptionsOf(const std::string &dir) {
   options.map_bytes = uint64_t{1} << 30;
   options.overlay_bytes = 128 << 10;
   options.segment_bytes = 1 << 20;
+  options.ship_file_bytes = 64 << 10;
   return options;
 }
 
-std::vector<uint8_t> KeyOf(int n) { return {'k', static_cast<uint8_t>('a' + n)}; }
+/// What all keys of a log begin with, and its blocks' letter.
+const std::vector<uint8_t> kFrom = {3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 'b'};
+const std::vector<uint8_t> kTo = {3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 'c'};
+
+/// Of blocks, so that they go into ship files.
+std::vector<uint8_t> KeyOf(int n) {
+  std::vector<uint8_t> key = kFrom;
+  key.resize(key.size() + 8);
+  key.back() = static_cast<uint8_t>(n);
+  return key;
+}
 
 /// Every key gets the round's value, on the condition that it has the round's before; the rest of the range is deleted first.
 void CommitRound(JournalStore &store, int round) {
@@ -38,11 +49,9 @@ void CommitRound(JournalStore &store, int round) {
   std::vector<uint8_t> before(kValueBytes, static_cast<uint8_t>(round - 1));
   std::vector<std::vector<uint8_t>> keys;
   for (int n = 0; n < kKeys; n++) keys.push_back(KeyOf(n));
-  static const uint8_t from[] = {'k'};
-  static const uint8_t to[] = {'l'};
   KvMember member;
   member.checks.push_back({{keys[0].data(), keys[0].size()}, round > 1, {before.data(), before.size()}});
-  if (round % 3 == 0) member.writes.push_back({KvWrite::kDeleteRange, {from, 1}, {to, 1}, {}});
+  if (round % 3 == 0) member.writes.push_back({KvWrite::kDeleteRange, {kFrom.data(), kFrom.size()}, {kTo.data(), kTo.size()}, {}});
   for (const auto &key : keys) member.writes.push_back({KvWrite::kPut, {key.data(), key.size()}, {}, {{value.data(), value.size()}}});
   CHECK(store.Commit({member}) == std::vector<uint8_t>{1});
   // The same again does not hold any more.
@@ -52,8 +61,8 @@ void CommitRound(JournalStore &store, int round) {
 /// The value that all rows have; 0 where there are none yet.
 int Look(JournalStore &store, bool reverse) {
   KvRangeRequest request;
-  request.from = {'k'};
-  request.to = {'l'};
+  request.from = kFrom;
+  request.to = kTo;
   request.limit_rows = 1000;
   request.limit_bytes = 1 << 20;
   request.reverse = reverse;
@@ -86,7 +95,7 @@ void ReadersSeeWholeCommits() {
     auto walk = [&] {
       while (!done) {
         int first = -1;
-        store.Walk({{'k'}, KeyOf(3), {'l'}}, [&](const uint8_t *value, size_t size) {
+        store.Walk({kFrom, KeyOf(3), kTo}, [&](const uint8_t *value, size_t size) {
           CHECK_EQUAL(size, kValueBytes);
           if (first < 0) first = value[0];
           CHECK(value[0] == first && value[size - 1] == first);
