@@ -17,7 +17,7 @@ import { compileLane, LaneClient } from "./lane-client.ts";
 import { testFolder } from "./native.ts";
 
 const RUNS = Number(process.env.SEGURO_TEST_LANE_RUNS ?? 12);
-const PAUSES = 4000;
+const PAUSES = 1500;
 const SHIP = "~zod";
 const NAME: LogName = { ship: makeShip(0n, "fake"), log: 1 };
 const program = compileLane(testFolder(t));
