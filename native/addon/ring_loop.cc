@@ -211,7 +211,8 @@ void RingHub::FinishTurn(const SessionPtr &session, int64_t taken) {
     session->over = true;
     return;
   }
-  if (session->finished) session->last_bytes_left -= static_cast<uint64_t>(taken);
+  // What was looked for may have been taken before the client went.
+  if (session->finished) session->last_bytes_left -= std::min(session->last_bytes_left, static_cast<uint64_t>(taken));
   if (taken > 0) {
     session->gave_way = false;
     Enlist(session);
