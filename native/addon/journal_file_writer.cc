@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -124,18 +125,20 @@ void JournalWriteRuns(JournalFiles &files, JournalPlan &plan) {
   // Never two files of one number, in whatever folder.
   uint64_t least = 0;
   size_t begun = 0;
+  std::set<std::string> created;
   try {
     for (JournalRun &run : plan.runs()) {
       RunWriter writer(files, plan, run, least);
-      if (run.created) least = run.id.file + 1;
+      if (run.created) {
+        least = run.id.file + 1;
+        created.insert(run.id.log);
+      }
       begun++;
       writer.Write();
       writer.Flush();
       Check(files, run);
     }
-    for (const JournalRun &run : plan.runs()) {
-      if (run.created) files.FlushFolders(run.id.log);
-    }
+    files.FlushFolders(created);
   } catch (const KvFailure &) {
     for (size_t i = 0; i < begun; i++) TakeBack(files, plan.runs()[i]);
     throw;

@@ -2,6 +2,7 @@
 #include "journal_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,7 @@ namespace seguro {
 
 static constexpr size_t kOpenFilesMax = 128;
 static constexpr uint64_t kDefaultFileBytes = uint64_t{256} << 20;
+static constexpr mode_t kFolderMode = 0700;
 static constexpr mode_t kFileMode = 0600;
 
 JournalFiles::JournalFiles(std::string dir, uint64_t file_bytes)
@@ -56,7 +58,9 @@ std::shared_ptr<const void> JournalFiles::BeginReading() {
 }
 
 std::unique_ptr<JournalFile> JournalFiles::Create(const std::string &log, uint64_t *number) {
-  LmdbCreateFolder(dir_ + "/" + JournalLogFolder(log));
+  for (const std::string &folder : {dir_, dir_ + "/" + JournalShipFolder(log), dir_ + "/" + JournalLogFolder(log)}) {
+    if (mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) throw KvFailure::From(errno, "create the folder " + folder);
+  }
   for (;; (*number)++) {
     std::string path = PathOf({log, *number});
     int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
@@ -73,10 +77,12 @@ std::unique_ptr<JournalFile> JournalFiles::OpenToWrite(const JournalFileId &id) 
   return std::make_unique<JournalFile>(fd);
 }
 
-void JournalFiles::FlushFolders(const std::string &log) {
-  LmdbFlushFolder(dir_ + "/" + JournalLogFolder(log));
-  LmdbFlushFolder(dir_ + "/" + JournalShipFolder(log));
-  LmdbFlushFolder(dir_);
+void JournalFiles::FlushFolders(const std::set<std::string> &logs) {
+  if (logs.empty()) return;
+  // Also where a folder was there: a process killed between making and flushing it leaves a name that only memory has.
+  std::set<std::string> folders{dir_, dir_.substr(0, dir_.rfind('/'))};
+  for (const std::string &log : logs) folders.insert({dir_ + "/" + JournalLogFolder(log), dir_ + "/" + JournalShipFolder(log)});
+  for (const std::string &folder : folders) LmdbFlushFolder(folder);
 }
 
 void JournalFiles::Abandon(uint64_t file) {

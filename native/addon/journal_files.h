@@ -47,8 +47,8 @@ class JournalFiles {
   std::unique_ptr<JournalFile> Create(const std::string &log, uint64_t *number);
   /// To go on in; throws KvFailure.
   std::unique_ptr<JournalFile> OpenToWrite(const JournalFileId &id);
-  /// Makes a new file's name durable. Throws KvFailure.
-  void FlushFolders(const std::string &log);
+  /// Makes the names of new files of these logs durable, and those of their folders. Throws KvFailure.
+  void FlushFolders(const std::set<std::string> &logs);
 
   /// A write or flush there failed: it is not written to again.
   void Abandon(uint64_t file);
