@@ -266,7 +266,7 @@ static void redo(const struct record *record, uint64_t *random) {
   if (!whole) control->lost++;
 }
 
-__attribute__((noreturn)) static void crash(void) {
+static void put_back(void) {
   uint64_t random = control->seed;
   /* Changes of folders reach a disk in their order, so those after some point are lost; writes reach it in any order. */
   size_t folder_changes = 0;
@@ -282,8 +282,49 @@ __attribute__((noreturn)) static void crash(void) {
   for (size_t i = 0; i < record_count; i++) {
     if (records[i].path == NULL) redo(&records[i], &random);
   }
-  kill(getpid(), SIGKILL);
-  for (;;) pause();
+}
+
+/* Whether every thread of the process stands still. */
+static int is_stopped(pid_t process) {
+  char name[64], entries[4096];
+  snprintf(name, sizeof name, "/proc/%d/task", process);
+  int folder = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_DIRECTORY, 0);
+  if (folder < 0) return 0;
+  int stopped = 1;
+  for (long got; stopped && (got = syscall(SYS_getdents64, folder, entries, sizeof entries)) > 0;) {
+    for (long at = 0; stopped && at < got; at += *(unsigned short *)(entries + at + 16)) {
+      if (entries[at + 19] == '.') continue;
+      char file[64], state[512];
+      snprintf(file, sizeof file, "%s/stat", entries + at + 19);
+      int fd = (int)syscall(SYS_openat, folder, file, O_RDONLY, 0);
+      long size = fd < 0 ? 0 : syscall(SYS_read, fd, state, sizeof state - 1);
+      if (fd >= 0) syscall(SYS_close, fd);
+      state[size < 0 ? 0 : size] = 0;
+      /* "ID (NAME) STATE ...": a thread that has just gone has no state. */
+      char *after = strrchr(state, ')');
+      stopped = after == NULL || after[2] == 'T';
+    }
+  }
+  syscall(SYS_close, folder);
+  return stopped;
+}
+
+/* Another process puts the files back, while no thread of this one runs: one that saw them half put back could end the process before they are. */
+__attribute__((noreturn)) static void crash(void) {
+  pid_t process = getpid();
+  /* Without what the C library does at a fork, which takes locks that other threads may hold. */
+  long child = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (child < 0) die("no process for the crash");
+  if (child > 0) {
+    for (;;) pause();
+  }
+  kill(process, SIGSTOP);
+  while (!is_stopped(process)) usleep(200);
+  put_back();
+  /* What it had locked stays so until the other one has died, and no longer. */
+  syscall(SYS_close_range, 0, ~0u, 0);
+  kill(process, SIGKILL);
+  _exit(0);
 }
 
 /* Counts an operation; true if the process is to die once it has been done without being flushed. */
